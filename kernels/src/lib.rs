@@ -1,0 +1,3 @@
+//! SIMD kernels of the homonym engine.
+
+pub mod map;

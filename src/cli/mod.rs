@@ -1,0 +1,93 @@
+//! The `homonym` command: one verb a file. Results go to standard output, progress and warnings to standard error.
+//!
+//! Exit codes: 0 done; 1 failed; 2 wrong usage; 3 done, but some inputs failed; 130 stopped by Ctrl-C.
+
+mod console;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+
+use crate::Error;
+pub(crate) use console::Console;
+
+/// Tells music artists apart by ear: splits the tracks under one name into the artists behind it.
+#[derive(Parser)]
+#[command(name = "homonym", version, propagate_version = true, arg_required_else_help = true)]
+struct Arguments {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+/// What every verb understands.
+#[derive(clap::Args)]
+struct Global {
+    /// Print the result as JSON on standard output.
+    #[arg(long, global = true)]
+    json: bool,
+    /// Print no progress and no remarks, only results, warnings and errors.
+    #[arg(long, short, global = true)]
+    quiet: bool,
+    /// Worker threads; results do not depend on it [default: all cores].
+    #[arg(long, short = 'j', global = true, env = "HOMONYM_THREADS", value_name = "N")]
+    threads: Option<std::num::NonZeroUsize>,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Print a completion script for a shell.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// How a verb that did not fail has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Everything was done.
+    Done,
+    /// The job is done, but some inputs failed; they have been listed.
+    SomeInputsFailed,
+}
+
+impl Verb {
+    fn run(self, console: &Console) -> crate::Result<Outcome> {
+        match self {
+            Self::Completions { shell } => {
+                clap_complete::generate(shell, &mut Arguments::command(), "homonym", &mut std::io::stdout());
+                Ok(Outcome::Done)
+            }
+        }
+    }
+}
+
+/// Parses the arguments, runs the verb and turns its end into an exit code.
+pub fn main() -> ExitCode {
+    let Arguments { global, verb } = Arguments::parse();
+    let console = Console::new(global.json, global.quiet);
+    let outcome = limit_threads(global.threads).and_then(|()| verb.run(&console));
+    console.finish();
+    match outcome {
+        Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::SomeInputsFailed) => ExitCode::from(3),
+        Err(error) => {
+            eprintln!("homonym: {error}");
+            ExitCode::from(match error {
+                Error::Setting { .. } => 2,
+                Error::Interrupted(_) => 130,
+                _ => 1,
+            })
+        }
+    }
+}
+
+fn limit_threads(threads: Option<std::num::NonZeroUsize>) -> crate::Result<()> {
+    let Some(threads) = threads else { return Ok(()) };
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads.get())
+        .build_global()
+        .map_err(|error| Error::setting("--threads", error))
+}

@@ -1,0 +1,20 @@
+//! Tells music artists apart by ear.
+//!
+//! homonym learns from audio alone to place tracks of one artist close together on the unit sphere, then splits the
+//! tracks under one name into the artists behind it, without knowing who or how many they are ("Disambiguating Music
+//! Artists at Scale with Audio Metric Learning", ISMIR 2018).
+//!
+//! Plain data travels through the rooms of this crate:
+//! `samples → frames → store → batch → embeddings → tuples → loss → gradients → parameters → model`, and
+//! `store → embeddings → dendrogram → labels`.
+#![forbid(unsafe_code)]
+
+#[cfg(feature = "cli")]
+pub mod cli;
+pub mod monitor;
+pub mod random;
+
+mod error;
+
+pub use error::{Error, Result};
+pub use monitor::Monitor;
