@@ -1,3 +1,24 @@
-//! SIMD kernels of the homonym engine.
+//! SIMD kernels of the homonym engine: forward and backward, for every instruction set, chosen at run time.
+//!
+//! A kernel takes an [`Isa`] first: the proof that the CPU has the instruction set, from [`Isa::chosen`] (the best, or
+//! what the environment variable `HOMONYM_ISA` names). Sizes are checked on entry; a wrong size is a bug of the caller
+//! and panics. All `unsafe` code of the project is here.
 
+mod arch;
+mod buffer;
+mod isa;
 pub mod map;
+mod ops;
+mod simd;
+
+pub use buffer::Buffer;
+pub use half::f16;
+pub use isa::{ISA_VARIABLE, Isa, UnavailableIsa};
+pub use ops::activation::{SMALLEST_SQUARE, dot, normalise, normalise_grad, relu, relu_grad, scale, tanh, tanh_grad};
+pub use ops::compress::{Compression, compress};
+pub use ops::conv::{ConvPool, ConvWeights, DEAD, conv_relu_pool};
+pub use ops::conv_grad::{ConvGradInput, ConvGradScratch, conv_input_grad, conv_weight_grad};
+pub use ops::dense::{dense, dense_grad};
+pub use ops::distance::{squared_distance_grad, squared_distances};
+pub use ops::half::widen;
+pub use ops::image::Image;

@@ -1,0 +1,117 @@
+//! The layers of the paper's network at their real sizes (9 s), each instruction set, one thread. Throughput is in
+//! multiply-adds counted as two, of the *direct dense* convolution, for the gradients too.
+#![allow(missing_docs)]
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use homonym_kernels::*;
+
+struct Layer {
+    name: &'static str,
+    shape: ConvPool,
+    x: Buffer,
+    w: Vec<f32>,
+    bias: Vec<f32>,
+}
+
+impl Layer {
+    fn paper() -> [Self; 3] {
+        let first = ConvPool::new(Image::new(388, 128, 1), 16, 2);
+        let second = ConvPool::new(first.output, 32, 3);
+        let third = ConvPool::new(second.output, 64, 3);
+        [("conv1", first), ("conv2", second), ("conv3", third)].map(|(name, shape)| Self::new(name, shape))
+    }
+
+    fn new(name: &'static str, shape: ConvPool) -> Self {
+        let mut x = Buffer::zeros(shape.input.len());
+        for row in 0..shape.input.rows {
+            let at = shape.input.at(row, 0);
+            x[at..at + shape.input.cols * shape.input.channels]
+                .copy_from_slice(&noise(row, shape.input.cols * shape.input.channels));
+        }
+        Self { name, shape, x, w: noise(1, shape.weights()), bias: noise(2, shape.output.channels) }
+    }
+
+    fn forward(&self, isa: Isa, weights: &ConvWeights, y: &mut Buffer, argmax: Option<&mut [u8]>) {
+        conv_relu_pool(isa, &self.shape, weights, &self.x, y, argmax);
+    }
+}
+
+fn noise(seed: usize, count: usize) -> Vec<f32> {
+    let mut state = seed as u32 * 2 + 1;
+    (0..count)
+        .map(|_| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as f32 / (1 << 23) as f32 - 1.0
+        })
+        .collect()
+}
+
+fn forward(criterion: &mut Criterion) {
+    for layer in Layer::paper() {
+        let weights = ConvWeights::pack(&layer.shape, &layer.w, &layer.bias);
+        let mut group = criterion.benchmark_group(format!("{}/forward", layer.name));
+        group.throughput(Throughput::Elements(layer.shape.flops() as u64));
+        let mut want = Buffer::zeros(layer.shape.output.len());
+        layer.forward(Isa::PORTABLE, &weights, &mut want, None);
+        for isa in Isa::available() {
+            let mut y = Buffer::zeros(layer.shape.output.len());
+            let mut argmax = vec![0; layer.shape.argmax()];
+            group.bench_function(format!("{isa}"), |bench| bench.iter(|| layer.forward(isa, &weights, &mut y, None)));
+            group.bench_function(format!("{isa}+argmax"), |bench| {
+                bench.iter(|| layer.forward(isa, &weights, &mut y, Some(&mut argmax)));
+            });
+            layer.forward(isa, &weights, &mut y, None);
+            let error = y.iter().zip(&*want).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(error < 1e-3, "{isa}: off by {error}");
+        }
+    }
+}
+
+fn backward(criterion: &mut Criterion) {
+    for layer in Layer::paper() {
+        let weights = ConvWeights::pack(&layer.shape, &layer.w, &layer.bias);
+        let mut y = Buffer::zeros(layer.shape.output.len());
+        let mut argmax = vec![0; layer.shape.argmax()];
+        layer.forward(Isa::PORTABLE, &weights, &mut y, Some(&mut argmax));
+        let mut dy = Buffer::zeros(layer.shape.output.len());
+        dy.copy_from_slice(&noise(3, layer.shape.output.len()));
+        let input = ConvGradInput { shape: &layer.shape, argmax: &argmax, dy: &dy };
+        let mut scratch = ConvGradScratch::default();
+        let mut dw = vec![0.0; layer.w.len()];
+        let mut db = vec![0.0; layer.bias.len()];
+        let mut dx = Buffer::zeros(layer.shape.input.len());
+        let mut group = criterion.benchmark_group(format!("{}/backward", layer.name));
+        group.throughput(Throughput::Elements(layer.shape.flops() as u64));
+        for isa in Isa::available() {
+            group.bench_function(format!("{isa}/weights"), |bench| {
+                bench.iter(|| conv_weight_grad(isa, input, &layer.x, &mut dw, &mut db, &mut scratch));
+            });
+            if layer.shape.input.channels > 1 {
+                group.bench_function(format!("{isa}/input"), |bench| {
+                    bench.iter(|| conv_input_grad(isa, input, &layer.w, &mut dx, &mut scratch));
+                });
+            }
+        }
+    }
+}
+
+fn front(criterion: &mut Criterion) {
+    let image = Image::new(388, 128, 1);
+    let x: Vec<f32> = noise(4, 388 * 128).iter().map(|x| x * x * 10.0).collect();
+    let (scale, shift) = ([1.0; 128], [0.0; 128]);
+    let mut y = Buffer::zeros(image.len());
+    let mut group = criterion.benchmark_group("compress");
+    group.throughput(Throughput::Elements(x.len() as u64));
+    for isa in Isa::available() {
+        group.bench_function(format!("{isa}"), |bench| {
+            bench.iter(|| compress(isa, Compression::Log1p { gain: 1e4 }, image, &x, &scale, &shift, &mut y));
+        });
+    }
+}
+
+criterion_group! {
+    name = paper;
+    config = Criterion::default().sample_size(20);
+    targets = front, forward, backward
+}
+criterion_main!(paper);

@@ -1,0 +1,116 @@
+//! AVX2 with FMA and F16C: eight lanes, sixteen registers.
+
+use std::arch::x86_64::*;
+
+use super::proven;
+use crate::simd::{Kernel, Simd};
+
+#[derive(Clone, Copy)]
+pub(crate) struct Avx2(());
+
+pub(crate) fn supported() -> bool {
+    is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c")
+}
+
+/// # Safety
+/// The CPU must have AVX2, FMA and F16C ([`supported`]).
+#[target_feature(enable = "avx2,fma,f16c")]
+pub(crate) unsafe fn run<K: Kernel>(kernel: K) -> K::Output {
+    kernel.run(Avx2(()))
+}
+
+impl Simd for Avx2 {
+    type F = __m256;
+    const LANES: usize = 8;
+    const REGISTERS: usize = 16;
+
+    #[inline(always)]
+    fn splat(self, value: f32) -> __m256 {
+        proven!(_mm256_set1_ps(value))
+    }
+    #[inline(always)]
+    fn add(self, a: __m256, b: __m256) -> __m256 {
+        proven!(_mm256_add_ps(a, b))
+    }
+    #[inline(always)]
+    fn sub(self, a: __m256, b: __m256) -> __m256 {
+        proven!(_mm256_sub_ps(a, b))
+    }
+    #[inline(always)]
+    fn mul(self, a: __m256, b: __m256) -> __m256 {
+        proven!(_mm256_mul_ps(a, b))
+    }
+    #[inline(always)]
+    fn div(self, a: __m256, b: __m256) -> __m256 {
+        proven!(_mm256_div_ps(a, b))
+    }
+    #[inline(always)]
+    fn mul_add(self, a: __m256, b: __m256, c: __m256) -> __m256 {
+        proven!(_mm256_fmadd_ps(a, b, c))
+    }
+    #[inline(always)]
+    fn max(self, a: __m256, b: __m256) -> __m256 {
+        proven!(_mm256_max_ps(a, b))
+    }
+    #[inline(always)]
+    fn select_gt(self, a: __m256, b: __m256, x: __m256, y: __m256) -> __m256 {
+        proven!(_mm256_blendv_ps(y, x, _mm256_cmp_ps::<_CMP_GT_OQ>(a, b)))
+    }
+    #[inline(always)]
+    fn select_eq(self, a: __m256, b: __m256, x: __m256, y: __m256) -> __m256 {
+        proven!(_mm256_blendv_ps(y, x, _mm256_cmp_ps::<_CMP_EQ_OQ>(a, b)))
+    }
+    #[inline(always)]
+    fn round(self, a: __m256) -> __m256 {
+        proven!(_mm256_round_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a))
+    }
+    #[inline(always)]
+    fn sum(self, a: __m256) -> f32 {
+        proven!({
+            let four = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps::<1>(a));
+            let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+            _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)))
+        })
+    }
+    #[inline(always)]
+    fn split_exponent(self, a: __m256) -> (__m256, __m256) {
+        proven!({
+            let bits = _mm256_castps_si256(a);
+            let exponent = _mm256_sub_epi32(_mm256_srli_epi32::<23>(bits), _mm256_set1_epi32(127));
+            let fraction = _mm256_and_si256(bits, _mm256_set1_epi32(0x007F_FFFF));
+            let mantissa = _mm256_or_si256(fraction, _mm256_set1_epi32(0x3F80_0000));
+            (_mm256_cvtepi32_ps(exponent), _mm256_castsi256_ps(mantissa))
+        })
+    }
+    #[inline(always)]
+    fn pow2(self, n: __m256) -> __m256 {
+        proven!({
+            let biased = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
+            _mm256_castsi256_ps(_mm256_slli_epi32::<23>(biased))
+        })
+    }
+    #[inline(always)]
+    unsafe fn load(self, from: *const f32) -> __m256 {
+        proven!(_mm256_loadu_ps(from))
+    }
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32, value: __m256) {
+        proven!(_mm256_storeu_ps(to, value))
+    }
+    #[inline(always)]
+    unsafe fn load_f16(self, from: *const half::f16) -> __m256 {
+        proven!(_mm256_cvtph_ps(_mm_loadu_si128(from.cast())))
+    }
+    #[inline(always)]
+    unsafe fn load_u8(self, from: *const u8) -> __m256 {
+        proven!(_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64(from.cast()))))
+    }
+    #[inline(always)]
+    unsafe fn store_u8(self, to: *mut u8, value: __m256) {
+        proven!({
+            let words = _mm256_cvtps_epi32(value);
+            let shorts = _mm_packus_epi32(_mm256_castsi256_si128(words), _mm256_extracti128_si256::<1>(words));
+            _mm_storel_epi64(to.cast(), _mm_packus_epi16(shorts, shorts));
+        })
+    }
+}

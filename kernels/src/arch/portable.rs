@@ -1,0 +1,101 @@
+//! Eight lanes through the `wide` crate: right on every target, fast where the compiler knows vectors.
+
+use wide::f32x8;
+
+use crate::simd::{Kernel, Simd};
+
+#[derive(Clone, Copy)]
+pub(crate) struct Portable;
+
+pub(crate) fn run<K: Kernel>(kernel: K) -> K::Output {
+    kernel.run(Portable)
+}
+
+impl Simd for Portable {
+    type F = f32x8;
+    const LANES: usize = 8;
+    const REGISTERS: usize = 8; // sixteen of four lanes, on the baselines of both x86-64 and AArch64 or fewer
+
+    #[inline(always)]
+    fn splat(self, value: f32) -> f32x8 {
+        f32x8::splat(value)
+    }
+    #[inline(always)]
+    fn add(self, a: f32x8, b: f32x8) -> f32x8 {
+        a + b
+    }
+    #[inline(always)]
+    fn sub(self, a: f32x8, b: f32x8) -> f32x8 {
+        a - b
+    }
+    #[inline(always)]
+    fn mul(self, a: f32x8, b: f32x8) -> f32x8 {
+        a * b
+    }
+    #[inline(always)]
+    fn div(self, a: f32x8, b: f32x8) -> f32x8 {
+        a / b
+    }
+    #[inline(always)]
+    fn mul_add(self, a: f32x8, b: f32x8, c: f32x8) -> f32x8 {
+        a * b + c
+    }
+    #[inline(always)]
+    fn max(self, a: f32x8, b: f32x8) -> f32x8 {
+        a.fast_max(b)
+    }
+    #[inline(always)]
+    fn select_gt(self, a: f32x8, b: f32x8, x: f32x8, y: f32x8) -> f32x8 {
+        a.simd_gt(b).select(x, y)
+    }
+    #[inline(always)]
+    fn select_eq(self, a: f32x8, b: f32x8, x: f32x8, y: f32x8) -> f32x8 {
+        a.simd_eq(b).select(x, y)
+    }
+    #[inline(always)]
+    fn round(self, a: f32x8) -> f32x8 {
+        f32x8::new(a.to_array().map(f32::round_ties_even))
+    }
+    #[inline(always)]
+    fn sum(self, a: f32x8) -> f32 {
+        let [a, b, c, d, e, f, g, h] = a.to_array();
+        ((a + e) + (c + g)) + ((b + f) + (d + h))
+    }
+    #[inline(always)]
+    fn split_exponent(self, a: f32x8) -> (f32x8, f32x8) {
+        let bits = a.to_array().map(f32::to_bits);
+        let exponent = bits.map(|bits| (bits >> 23) as f32 - 127.0);
+        let mantissa = bits.map(|bits| f32::from_bits(bits & 0x007F_FFFF | 0x3F80_0000));
+        (f32x8::new(exponent), f32x8::new(mantissa))
+    }
+    #[inline(always)]
+    fn pow2(self, n: f32x8) -> f32x8 {
+        f32x8::new(n.to_array().map(|n| f32::from_bits(((n as i32 + 127) as u32) << 23)))
+    }
+    #[inline(always)]
+    unsafe fn load(self, from: *const f32) -> f32x8 {
+        // SAFETY: the caller vouches for 8 readable values; an array of f32 is read unaligned.
+        f32x8::new(unsafe { from.cast::<[f32; 8]>().read_unaligned() })
+    }
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32, value: f32x8) {
+        // SAFETY: the caller vouches for 8 writable values; an array of f32 is written unaligned.
+        unsafe { to.cast::<[f32; 8]>().write_unaligned(value.to_array()) }
+    }
+    #[inline(always)]
+    unsafe fn load_f16(self, from: *const half::f16) -> f32x8 {
+        // SAFETY: the caller vouches for 8 readable values; an array of f16 is read unaligned.
+        let values = unsafe { from.cast::<[half::f16; 8]>().read_unaligned() };
+        f32x8::new(values.map(half::f16::to_f32_const))
+    }
+    #[inline(always)]
+    unsafe fn load_u8(self, from: *const u8) -> f32x8 {
+        // SAFETY: the caller vouches for 8 readable bytes.
+        f32x8::new(unsafe { from.cast::<[u8; 8]>().read() }.map(f32::from))
+    }
+    #[inline(always)]
+    unsafe fn store_u8(self, to: *mut u8, value: f32x8) {
+        // SAFETY: the caller vouches for 8 writable bytes.
+        unsafe { to.cast::<[u8; 8]>().write(value.to_array().map(|value| value as u8)) }
+    }
+}

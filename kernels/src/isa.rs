@@ -1,0 +1,124 @@
+//! Which instruction set the kernels run on: detected once, overridable, provable.
+
+use std::fmt;
+use std::sync::OnceLock;
+
+use crate::arch;
+use crate::simd::Kernel;
+
+/// The environment variable that forces an instruction set: `portable`, `avx2` or `avx512`.
+pub const ISA_VARIABLE: &str = "HOMONYM_ISA";
+
+/// An instruction set that this CPU has: the private field is the proof, so kernels take it by value and need no
+/// further check.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Isa(Kind);
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Portable,
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+}
+
+impl Isa {
+    /// The names of all variants, from the plainest to the widest.
+    pub const NAMES: [&'static str; 3] = ["portable", "avx2", "avx512"];
+
+    /// The plain variant, which every CPU has.
+    pub const PORTABLE: Self = Self(Kind::Portable);
+
+    /// The variant called `name`, if there is one and this CPU has it.
+    pub fn by_name(name: &str) -> Option<Self> {
+        match name {
+            "portable" => Some(Self::PORTABLE),
+            #[cfg(target_arch = "x86_64")]
+            "avx2" if arch::avx2::supported() => Some(Self(Kind::Avx2)),
+            #[cfg(target_arch = "x86_64")]
+            "avx512" if arch::avx512::supported() => Some(Self(Kind::Avx512)),
+            _ => None,
+        }
+    }
+
+    /// The variants that this CPU has, from the plainest to the widest.
+    pub fn available() -> impl Iterator<Item = Self> {
+        Self::NAMES.into_iter().filter_map(Self::by_name)
+    }
+
+    /// What the kernels should run on: the variant that [`ISA_VARIABLE`] names, else the widest this CPU has. Decided
+    /// at the first call.
+    pub fn chosen() -> Result<Self, UnavailableIsa> {
+        static CHOSEN: OnceLock<Result<Isa, UnavailableIsa>> = OnceLock::new();
+        CHOSEN.get_or_init(|| Self::choose(std::env::var(ISA_VARIABLE).ok().as_deref())).clone()
+    }
+
+    fn choose(forced: Option<&str>) -> Result<Self, UnavailableIsa> {
+        match forced {
+            None | Some("") => Ok(Self::available().last().expect("the portable variant is always there")),
+            Some(name) => Self::by_name(name).ok_or_else(|| UnavailableIsa(name.to_owned())),
+        }
+    }
+
+    /// The name, as [`ISA_VARIABLE`] takes it.
+    pub fn name(self) -> &'static str {
+        Self::NAMES[self.0 as usize]
+    }
+
+    /// Runs a kernel compiled for this instruction set.
+    pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {
+        match self.0 {
+            Kind::Portable => arch::portable::run(kernel),
+            // SAFETY: a value of this kind is made only after the CPU said that it has AVX2, FMA and F16C.
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2 => unsafe { arch::avx2::run(kernel) },
+            // SAFETY: a value of this kind is made only after the CPU said that it has AVX-512F, BW, DQ and VL.
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512 => unsafe { arch::avx512::run(kernel) },
+        }
+    }
+}
+
+impl fmt::Debug for Isa {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl fmt::Display for Isa {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// [`ISA_VARIABLE`] names a variant that does not exist or that this CPU lacks.
+#[derive(Clone, Debug)]
+pub struct UnavailableIsa(String);
+
+impl fmt::Display for UnavailableIsa {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let have: Vec<_> = Isa::available().map(Isa::name).collect();
+        write!(
+            f,
+            "{ISA_VARIABLE}={}: expected one that this CPU has ({}); unset it to let homonym choose",
+            self.0,
+            have.join(", ")
+        )
+    }
+}
+
+impl std::error::Error for UnavailableIsa {}
+
+#[cfg(test)]
+mod tests {
+    use super::Isa;
+
+    #[test]
+    fn a_forced_variant_is_used_and_an_unknown_one_is_refused() {
+        assert_eq!(Isa::choose(Some("portable")).unwrap(), Isa::PORTABLE);
+        assert_eq!(Isa::choose(None).unwrap(), Isa::available().last().unwrap());
+        let refusal = Isa::choose(Some("avx1024")).unwrap_err().to_string();
+        assert!(refusal.contains("avx1024") && refusal.contains("portable"), "{refusal}");
+    }
+}
