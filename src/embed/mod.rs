@@ -1,0 +1,68 @@
+//! From segments to the vectors of tracks (paper, section 4.1): linearly spaced segments, their mean, back onto the
+//! sphere.
+//!
+//! A track shorter than a segment is repeated from its beginning until the segment is full; it then has one segment
+//! only, and its vector is that segment's embedding.
+
+mod statistics;
+
+use rayon::prelude::*;
+
+pub use statistics::mel_statistics;
+
+use crate::models::{Model, Standardisation};
+use crate::sampling::TrackSegments;
+use crate::store::Store;
+use crate::{Error, Monitor, Result};
+
+/// The vectors of some tracks of a store under a model: rows × width, in the order of `rows`.
+///
+/// # Errors
+/// [`Error::Input`] where the store's front end is not the model's, or its frames are damaged.
+pub fn embed_tracks(store: &Store, rows: &[usize], model: &Model, monitor: &dyn Monitor) -> Result<Vec<f32>> {
+    let header = &model.header;
+    if store.recipe() != &header.front_end {
+        return Err(Error::file(
+            store.folder(),
+            format!("features of the model's front end ({})", header.front_end.hash()),
+            format!("those of another ({})", store.recipe_hash()),
+            "extract the catalogue with the model's front end, or train a model on this store",
+        ));
+    }
+    let network = model.network()?;
+    let track = header.track;
+    let width = track.layer.width(&*network);
+    let mut points = vec![0.0; rows.len() * width];
+    monitor.begin("embedding", Some(rows.len() as u64));
+    points.par_chunks_exact_mut(width).zip(rows).try_for_each(|(point, &row)| {
+        if monitor.interrupted() {
+            return Err(Error::Interrupted("stopped while embedding; nothing was written".to_owned()));
+        }
+        let frames = store.frames(row)?;
+        let count = if frames.len() <= header.frames { 1 } else { track.segments };
+        let segments = TrackSegments::new([frames].into_iter(), header.frames, count);
+        let embedded = network.embed(&model.params, &segments, track.layer);
+        point.copy_from_slice(&average(&embedded, width, count));
+        finish(&model.output, point);
+        monitor.advance(1);
+        Ok(())
+    })?;
+    monitor.end();
+    Ok(points)
+}
+
+/// The means of each `count` consecutive rows.
+pub(crate) fn average(rows: &[f32], width: usize, count: usize) -> Vec<f32> {
+    let mut means = Vec::with_capacity(rows.len() / count);
+    for track in rows.chunks_exact(width * count) {
+        let sum = |value: usize| track.iter().skip(value).step_by(width).sum::<f32>();
+        means.extend((0..width).map(|value| sum(value) / count as f32));
+    }
+    means
+}
+
+/// Maps a mean vector and projects it onto the sphere.
+pub(crate) fn finish(output: &Standardisation, point: &mut [f32]) {
+    output.apply(point);
+    homonym_kernels::normalise(homonym_kernels::Isa::PORTABLE, point);
+}

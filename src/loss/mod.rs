@@ -1,0 +1,72 @@
+//! Losses on the embeddings of a batch: value and gradient.
+
+use homonym_kernels as kernels;
+
+use crate::mining::Triplet;
+
+/// The triplet loss (paper, equation 1), `[‖a−p‖² − ‖a−n‖² + α]₊`, averaged over the triplets.
+///
+/// `embeddings`, `d_embeddings`: rows × `dims`; the gradient is added. Returns the mean, 0 for no triplets.
+pub fn triplet_loss(margin: f32, embeddings: &[f32], dims: usize, triplets: &[Triplet], d_embeddings: &mut [f32]) -> f32 {
+    let weight = 1.0 / triplets.len().max(1) as f32;
+    let row = |index: u32| &embeddings[index as usize * dims..][..dims];
+    let squared = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum::<f32>();
+    let mut total = 0.0;
+    for &[anchor, positive, negative] in triplets {
+        let (a, p, n) = (row(anchor), row(positive), row(negative));
+        let loss = squared(a, p) - squared(a, n) + margin;
+        if loss > 0.0 {
+            total += loss;
+            for (weight, other, index) in [(weight, p, positive), (-weight, n, negative)] {
+                let (da, db) = two_rows(d_embeddings, dims, anchor, index);
+                kernels::squared_distance_grad(weight, a, other, da, db);
+            }
+        }
+    }
+    total * weight
+}
+
+/// Two different rows, mutable at the same time.
+fn two_rows(values: &mut [f32], dims: usize, first: u32, second: u32) -> (&mut [f32], &mut [f32]) {
+    let (first, second) = (first as usize * dims, second as usize * dims);
+    let [first, second] = values
+        .get_disjoint_mut([first..first + dims, second..second + dims])
+        .expect("the members of a triplet are different rows of the batch");
+    (first, second)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::triplet_loss;
+    use crate::random::Random;
+
+    #[test]
+    fn the_gradient_is_the_slope_of_the_loss() {
+        let (dims, rows) = (5, 6);
+        let mut random = Random::keyed(4, &[]);
+        let x: Vec<f32> = (0..rows * dims).map(|_| random.normal() as f32).collect();
+        let triplets = [[0, 1, 2], [1, 0, 3], [2, 3, 5], [4, 5, 0], [0, 1, 4]];
+        let loss = |x: &[f32]| f64::from(triplet_loss(0.2, x, dims, &triplets, &mut vec![0.0; x.len()]));
+        let mut gradient = vec![0.0; x.len()];
+        assert!(triplet_loss(0.2, &x, dims, &triplets, &mut gradient) > 0.1, "some triplet must be active");
+        for at in 0..x.len() {
+            let step = 1e-2;
+            let (mut above, mut below) = (x.clone(), x.clone());
+            above[at] += step;
+            below[at] -= step;
+            let slope = (loss(&above) - loss(&below)) / (2.0 * f64::from(step));
+            assert!((slope - f64::from(gradient[at])).abs() < 2e-3 * (1.0 + slope.abs()), "{at}: {slope} {}", gradient[at]);
+        }
+    }
+
+    #[test]
+    fn the_value_is_the_mean_over_triplets() {
+        let x = [0.0, 0.0, 1.0, 0.0, 0.0, 2.0]; // ‖a−p‖² = 1, ‖a−n‖² = 4, ‖p−n‖² = 5
+        let mut gradient = [0.0; 6];
+        assert_eq!(triplet_loss(0.2, &x, 2, &[[0, 1, 2]], &mut gradient), 0.0);
+        assert_eq!(gradient, [0.0; 6]);
+        let both = triplet_loss(0.2, &x, 2, &[[0, 2, 1], [0, 1, 2]], &mut gradient);
+        assert!((both - 3.2 / 2.0).abs() < 1e-6, "{both}");
+        assert_eq!(triplet_loss(0.2, &x, 2, &[], &mut gradient), 0.0);
+    }
+}

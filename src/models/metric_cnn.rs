@@ -1,0 +1,469 @@
+//! The paper's network (Royo-Letelier et al. 2018, Table 1): three 3x3 convolutions with ReLU and max-pooling on the
+//! compressed mel-spectrogram, pooling over time, Gaussian dropout, a dense layer with tanh, projection onto the sphere.
+//!
+//! ```text
+//! frames × bands ─ compress ─ conv 16, pool 2 ─ conv 32, pool 3 ─ conv 64, pool 3 ─ mean over time ─ dropout ─ dense ─ tanh ─ ‖·‖
+//!    388 × 128                  194 × 64 × 16      64 × 21 × 32       21 × 7 × 64           448                 d
+//! ```
+//! The backward pass recomputes the first layer, which costs less than keeping its 0.8 MB per segment.
+
+use std::ops::Range;
+
+use homonym_kernels as kernels;
+use kernels::{Buffer, Compression, ConvGradInput, ConvGradScratch, ConvPool, ConvWeights, Image, Isa};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::{Layer, Network, Segments, Standardisation, TrainingPass};
+use crate::nn::{Init, ParamTable, Pool};
+use crate::random::Random;
+use crate::{Error, Result};
+
+/// Output channels of the three convolutions.
+const CHANNELS: [usize; 3] = [16, 32, 64];
+/// Pool sizes behind them.
+const POOLS: [usize; 3] = [2, 3, 3];
+/// Segments whose gradients one thread sums before the sums are added in order: fixed, so that the result does not
+/// depend on the thread count.
+const SHARD: usize = 4;
+
+/// The two readings of the table's dynamic compression.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Squash {
+    /// `ln(1 + gain·x)`, the usual form of the field.
+    Log1p,
+    /// `ln(1 + 10ˣ)`, as printed.
+    Literal,
+}
+
+/// The two readings of the table's temporal pooling.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TemporalPooling {
+    /// The text: channels × bands (448) are kept, time is averaged; any length of segment gives as many features.
+    #[serde(rename = "448")]
+    OverTime,
+    /// The table: time × bands (147 for 9 s) are kept, channels are averaged.
+    #[serde(rename = "147")]
+    OverChannels,
+}
+
+/// Settings of the network; the defaults are the paper's.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MetricCnnSpec {
+    /// Values of an embedding (`d`), 32 or 256 in the paper.
+    pub dims: usize,
+    /// Dynamic compression.
+    pub compression: Squash,
+    /// Gain of `log1p`.
+    pub gain: f32,
+    /// Temporal pooling.
+    pub temporal_pooling: TemporalPooling,
+    /// Rate of the Gaussian dropout: the features are multiplied by noise of mean 1 and variance rate / (1 − rate).
+    pub dropout: f32,
+}
+
+impl Default for MetricCnnSpec {
+    fn default() -> Self {
+        Self {
+            dims: 32,
+            compression: Squash::Log1p,
+            gain: 1e4,
+            temporal_pooling: TemporalPooling::OverTime,
+            dropout: 0.2,
+        }
+    }
+}
+
+impl MetricCnnSpec {
+    fn compression(&self) -> Compression {
+        match self.compression {
+            Squash::Log1p => Compression::Log1p { gain: self.gain },
+            Squash::Literal => Compression::Literal,
+        }
+    }
+
+    /// The per-band map that brings the compressed `segments` to mean 0 and deviation 1.
+    pub(super) fn fit_input(&self, segments: &dyn Segments, frames: usize, bands: usize) -> Result<Standardisation> {
+        let isa = chosen_isa()?;
+        let image = Image::new(frames, bands, 1);
+        let identity = Standardisation::identity(bands);
+        let mut rows = Vec::with_capacity(segments.count() * frames * bands);
+        let mut segment = vec![0.0; frames * bands];
+        let mut compressed = Buffer::zeros(image.len());
+        for index in 0..segments.count() {
+            segments.read(index, &mut segment);
+            let Standardisation { scale, shift } = &identity;
+            kernels::compress(isa, self.compression(), image, &segment, scale, shift, &mut compressed);
+            (0..frames).for_each(|row| rows.extend_from_slice(&compressed[image.at(row, 0)..][..bands]));
+        }
+        Ok(Standardisation::fit(&rows, bands))
+    }
+}
+
+fn chosen_isa() -> Result<Isa> {
+    Isa::chosen().map_err(|error| Error::setting(kernels::ISA_VARIABLE, error))
+}
+
+/// The network for one size of segment.
+pub struct MetricCnn {
+    spec: MetricCnnSpec,
+    isa: Isa,
+    input: Image,
+    standardisation: Standardisation,
+    layers: [ConvPool; 3],
+    params: ParamTable,
+    weights: [Range<usize>; 3],
+    biases: [Range<usize>; 3],
+    dense: Range<usize>,
+    dense_bias: Range<usize>,
+    rooms: Pool<Room>,
+}
+
+impl MetricCnn {
+    /// The network for segments of `frames × bands`.
+    pub fn new(spec: MetricCnnSpec, frames: usize, bands: usize, standardisation: Standardisation) -> Result<Self> {
+        let (rows, cols) = POOLS.iter().fold((frames, bands), |(rows, cols), pool| (rows / pool, cols / pool));
+        if rows == 0 || cols == 0 {
+            return Err(Error::setting(
+                "segment",
+                format!("{frames} frames × {bands} bands are too few for the three pools of the network; use at least 18 × 18"),
+            ));
+        }
+        if !(0.0..1.0).contains(&spec.dropout) {
+            return Err(Error::setting("dropout", format!("{} is not in 0..1", spec.dropout)));
+        }
+        if spec.dims == 0 {
+            return Err(Error::setting("dims", "an embedding needs at least one value"));
+        }
+        assert_eq!(standardisation.scale.len(), bands, "one scale a band");
+        let isa = chosen_isa()?;
+        let input = Image::new(frames, bands, 1);
+        let first = ConvPool::new(input, CHANNELS[0], POOLS[0]);
+        let second = ConvPool::new(first.output, CHANNELS[1], POOLS[1]);
+        let third = ConvPool::new(second.output, CHANNELS[2], POOLS[2]);
+        let layers = [first, second, third];
+        let features = features(&spec, &third.output);
+        let mut params = ParamTable::default();
+        let mut conv = |index: usize| {
+            let (inputs, outputs) = (layers[index].input.channels, layers[index].output.channels);
+            let init = Init::Glorot { fan_in: 9 * inputs, fan_out: 9 * outputs };
+            let weight = params.add(&format!("conv{}.weight", index + 1), &[outputs, 3, 3, inputs], init);
+            (weight, params.add(&format!("conv{}.bias", index + 1), &[outputs], Init::Zero))
+        };
+        let [(w1, b1), (w2, b2), (w3, b3)] = [conv(0), conv(1), conv(2)];
+        let init = Init::Glorot { fan_in: features, fan_out: spec.dims };
+        let dense = params.add("dense.weight", &[features, spec.dims], init);
+        let dense_bias = params.add("dense.bias", &[spec.dims], Init::Zero);
+        let (weights, biases) = ([w1, w2, w3], [b1, b2, b3]);
+        let rooms = Pool::new();
+        Ok(Self { spec, isa, input, standardisation, layers, params, weights, biases, dense, dense_bias, rooms })
+    }
+
+    fn pack(&self, params: &[f32]) -> [ConvWeights; 3] {
+        [0, 1, 2].map(|index| {
+            let (w, b) = (&params[self.weights[index].clone()], &params[self.biases[index].clone()]);
+            ConvWeights::pack(&self.layers[index], w, b)
+        })
+    }
+
+    /// Reads a segment and runs the layers that the backward pass runs again: compression and the first convolution.
+    fn first_layer(&self, packed: &ConvWeights, segments: &dyn Segments, index: usize, room: &mut Room, keep: bool) {
+        segments.read(index, &mut room.segment);
+        let compression = self.spec.compression();
+        let Standardisation { scale, shift } = &self.standardisation;
+        kernels::compress(self.isa, compression, self.input, &room.segment, scale, shift, &mut room.input);
+        let argmax = keep.then_some(&mut room.argmax1[..]);
+        kernels::conv_relu_pool(self.isa, &self.layers[0], packed, &room.input, &mut room.pooled1, argmax);
+    }
+
+    /// Mean over time (or channels) of the last pooled image.
+    fn pool_features(&self, pooled: &[f32], features: &mut [f32]) {
+        let image = &self.layers[2].output;
+        features.fill(0.0);
+        for row in 0..image.rows {
+            let pixels = &pooled[image.at(row, 0)..][..image.cols * image.channels];
+            match self.spec.temporal_pooling {
+                TemporalPooling::OverTime => features.iter_mut().zip(pixels).for_each(|(sum, x)| *sum += x),
+                TemporalPooling::OverChannels => {
+                    for (col, pixel) in pixels.chunks_exact(image.channels).enumerate() {
+                        features[row * image.cols + col] = pixel.iter().sum();
+                    }
+                }
+            }
+        }
+        kernels::scale(self.isa, 1.0 / self.pooled_over(), features);
+    }
+
+    /// Spreads the gradient of the features over the last pooled image.
+    fn pool_features_grad(&self, d_features: &[f32], d_pooled: &mut [f32]) {
+        let image = &self.layers[2].output;
+        let share = 1.0 / self.pooled_over();
+        for row in 0..image.rows {
+            let pixels = &mut d_pooled[image.at(row, 0)..][..image.cols * image.channels];
+            match self.spec.temporal_pooling {
+                TemporalPooling::OverTime => pixels.iter_mut().zip(d_features).for_each(|(d, g)| *d = g * share),
+                TemporalPooling::OverChannels => {
+                    for (col, pixel) in pixels.chunks_exact_mut(image.channels).enumerate() {
+                        pixel.fill(d_features[row * image.cols + col] * share);
+                    }
+                }
+            }
+        }
+    }
+
+    fn pooled_over(&self) -> f32 {
+        match self.spec.temporal_pooling {
+            TemporalPooling::OverTime => self.layers[2].output.rows as f32,
+            TemporalPooling::OverChannels => self.layers[2].output.channels as f32,
+        }
+    }
+
+    /// Dense, tanh, projection; `embedding` ends on the sphere, `activation` (where wanted) holds the tanh. Returns 1 / ‖tanh‖.
+    fn head(&self, params: &[f32], features: &[f32], embedding: &mut [f32]) -> f32 {
+        kernels::dense(self.isa, features, &params[self.dense.clone()], &params[self.dense_bias.clone()], embedding);
+        kernels::tanh(self.isa, embedding);
+        kernels::normalise(self.isa, embedding)
+    }
+}
+
+/// Features behind the temporal pooling of the last image.
+fn features(spec: &MetricCnnSpec, last: &Image) -> usize {
+    match spec.temporal_pooling {
+        TemporalPooling::OverTime => last.cols * last.channels,
+        TemporalPooling::OverChannels => last.rows * last.cols,
+    }
+}
+
+impl Network for MetricCnn {
+    fn params(&self) -> &ParamTable {
+        &self.params
+    }
+
+    fn input(&self) -> (usize, usize) {
+        (self.input.rows, self.input.cols)
+    }
+
+    fn dims(&self) -> usize {
+        self.spec.dims
+    }
+
+    fn features(&self) -> usize {
+        features(&self.spec, &self.layers[2].output)
+    }
+
+    fn embed(&self, params: &[f32], segments: &dyn Segments, layer: Layer) -> Vec<f32> {
+        let packed = self.pack(params);
+        let width = layer.width(self);
+        let mut out = vec![0.0; segments.count() * width];
+        out.par_chunks_exact_mut(width).enumerate().for_each(|(index, out)| {
+            self.rooms.with(
+                || Room::new(self),
+                |room| {
+                    self.first_layer(&packed[0], segments, index, room, false);
+                    let Room { pooled1, pooled2, pooled3, features, .. } = room;
+                    kernels::conv_relu_pool(self.isa, &self.layers[1], &packed[1], pooled1, pooled2, None);
+                    kernels::conv_relu_pool(self.isa, &self.layers[2], &packed[2], pooled2, pooled3, None);
+                    match layer {
+                        Layer::Features => self.pool_features(pooled3, out),
+                        Layer::Embedding => {
+                            self.pool_features(pooled3, features);
+                            self.head(params, features, out);
+                        }
+                    }
+                },
+            );
+        });
+        out
+    }
+
+    fn training_pass(&self) -> Box<dyn TrainingPass + '_> {
+        Box::new(Pass { network: self, stashes: Vec::new(), embeddings: Vec::new(), shards: Vec::new() })
+    }
+}
+
+/// What one thread needs at a time, about 3 MB for 9 s.
+struct Room {
+    segment: Vec<f32>,
+    input: Buffer,
+    pooled1: Buffer,
+    argmax1: Vec<u8>,
+    pooled2: Buffer,
+    pooled3: Buffer,
+    features: Vec<f32>,
+    d_pooled1: Buffer,
+    d_pooled2: Buffer,
+    d_pooled3: Buffer,
+    lists: ConvGradScratch,
+}
+
+impl Room {
+    fn new(network: &MetricCnn) -> Self {
+        let [first, second, third] = &network.layers;
+        let image = |image: &Image| Buffer::zeros(image.len());
+        Self {
+            segment: vec![0.0; network.input.rows * network.input.cols],
+            input: image(&network.input),
+            pooled1: image(&first.output),
+            argmax1: vec![0; first.argmax()],
+            pooled2: image(&second.output),
+            pooled3: image(&third.output),
+            features: vec![0.0; network.features()],
+            d_pooled1: image(&first.output),
+            d_pooled2: image(&second.output),
+            d_pooled3: image(&third.output),
+            lists: ConvGradScratch::default(),
+        }
+    }
+}
+
+/// What the backward pass of one segment needs of its forward pass: 0.25 MB for 9 s.
+struct Stash {
+    pooled2: Buffer,
+    argmax2: Vec<u8>,
+    argmax3: Vec<u8>,
+    /// Dropout noise, then the noisy features.
+    noise: Vec<f32>,
+    features: Vec<f32>,
+    inverse_norm: f32,
+}
+
+impl Stash {
+    fn new(network: &MetricCnn) -> Self {
+        let [_, second, third] = &network.layers;
+        Self {
+            pooled2: Buffer::zeros(second.output.len()),
+            argmax2: vec![0; second.argmax()],
+            argmax3: vec![0; third.argmax()],
+            noise: vec![1.0; network.features()],
+            features: vec![0.0; network.features()],
+            inverse_norm: 0.0,
+        }
+    }
+}
+
+struct Pass<'a> {
+    network: &'a MetricCnn,
+    stashes: Vec<Stash>,
+    embeddings: Vec<f32>,
+    /// Gradient sums of the shards, each as long as the parameters.
+    shards: Vec<f32>,
+}
+
+impl TrainingPass for Pass<'_> {
+    fn forward(&mut self, params: &[f32], segments: &dyn Segments, noise: (u64, u64)) -> &[f32] {
+        let network = self.network;
+        let packed = network.pack(params);
+        self.stashes.resize_with(segments.count(), || Stash::new(network));
+        self.embeddings.resize(segments.count() * network.dims(), 0.0);
+        let jobs = self.stashes.par_iter_mut().zip(self.embeddings.par_chunks_exact_mut(network.dims()));
+        jobs.enumerate().for_each(|(index, (stash, embedding))| {
+            network.rooms.with(
+                || Room::new(network),
+                |room| network.forward_one(params, &packed, segments, (noise.0, noise.1, index), room, stash, embedding),
+            );
+        });
+        &self.embeddings
+    }
+
+    fn backward(&mut self, params: &[f32], segments: &dyn Segments, d_embeddings: &[f32], grads: &mut [f32]) {
+        let network = self.network;
+        let dims = network.dims();
+        assert_eq!(d_embeddings.len(), self.embeddings.len(), "one gradient for each embedding of the forward pass");
+        let packed = network.pack(params);
+        let size = network.params.len();
+        self.shards.clear();
+        self.shards.resize(self.stashes.len().div_ceil(SHARD) * size, 0.0);
+        self.shards.par_chunks_exact_mut(size).enumerate().for_each(|(shard, grads)| {
+            let first = shard * SHARD;
+            for index in first..(first + SHARD).min(self.stashes.len()) {
+                let d_embedding = &d_embeddings[index * dims..][..dims];
+                if d_embedding.iter().all(|&slope| slope == 0.0) {
+                    continue; // in no active triplet
+                }
+                let embedding = &self.embeddings[index * dims..][..dims];
+                network.rooms.with(
+                    || Room::new(network),
+                    |room| {
+                        network.first_layer(&packed[0], segments, index, room, true);
+                        network.backward_one(params, &self.stashes[index], embedding, d_embedding, room, grads);
+                    },
+                );
+            }
+        });
+        for shard in self.shards.chunks_exact(size) {
+            grads.iter_mut().zip(shard).for_each(|(grad, part)| *grad += part);
+        }
+    }
+}
+
+impl MetricCnn {
+    #[allow(clippy::too_many_arguments)] // the joints of one segment's forward pass, all needed
+    fn forward_one(
+        &self,
+        params: &[f32],
+        packed: &[ConvWeights; 3],
+        segments: &dyn Segments,
+        (seed, step, index): (u64, u64, usize),
+        room: &mut Room,
+        stash: &mut Stash,
+        embedding: &mut [f32],
+    ) {
+        self.first_layer(&packed[0], segments, index, room, false);
+        let [_, second, third] = &self.layers;
+        let Stash { pooled2, argmax2, argmax3, noise, features, inverse_norm } = stash;
+        kernels::conv_relu_pool(self.isa, second, &packed[1], &room.pooled1, pooled2, Some(argmax2));
+        kernels::conv_relu_pool(self.isa, third, &packed[2], pooled2, &mut room.pooled3, Some(argmax3));
+        self.pool_features(&room.pooled3, features);
+        if self.spec.dropout > 0.0 {
+            let deviation = f64::from(self.spec.dropout / (1.0 - self.spec.dropout)).sqrt();
+            let mut random = Random::keyed(seed, &[step, index as u64]);
+            for (noise, feature) in noise.iter_mut().zip(features.iter_mut()) {
+                *noise = (1.0 + deviation * random.normal()) as f32;
+                *feature *= *noise;
+            }
+        }
+        *inverse_norm = self.head(params, features, embedding);
+    }
+
+    fn backward_one(
+        &self,
+        params: &[f32],
+        stash: &Stash,
+        embedding: &[f32],
+        d_embedding: &[f32],
+        room: &mut Room,
+        grads: &mut [f32],
+    ) {
+        let isa = self.isa;
+        let mut d_head = d_embedding.to_vec();
+        kernels::normalise_grad(isa, embedding, stash.inverse_norm, &mut d_head);
+        let activation: Vec<f32> = embedding.iter().map(|y| y / stash.inverse_norm).collect();
+        kernels::tanh_grad(isa, &activation, &mut d_head);
+        let (dw, db) = two(grads, &self.dense, &self.dense_bias);
+        let w = &params[self.dense.clone()];
+        kernels::dense_grad(isa, &stash.features, w, &d_head, dw, db, &mut room.features);
+        room.features.iter_mut().zip(&stash.noise).for_each(|(slope, noise)| *slope *= noise);
+        self.pool_features_grad(&room.features, &mut room.d_pooled3);
+
+        let Room { input, pooled1, argmax1, d_pooled1, d_pooled2, d_pooled3, lists, .. } = room;
+        let third = ConvGradInput { shape: &self.layers[2], argmax: &stash.argmax3, dy: d_pooled3 };
+        let (dw, db) = two(grads, &self.weights[2], &self.biases[2]);
+        kernels::conv_weight_grad(isa, third, &stash.pooled2, dw, db, lists);
+        kernels::conv_input_grad(isa, third, &params[self.weights[2].clone()], d_pooled2, lists);
+        let second = ConvGradInput { shape: &self.layers[1], argmax: &stash.argmax2, dy: d_pooled2 };
+        let (dw, db) = two(grads, &self.weights[1], &self.biases[1]);
+        kernels::conv_weight_grad(isa, second, pooled1, dw, db, lists);
+        kernels::conv_input_grad(isa, second, &params[self.weights[1].clone()], d_pooled1, lists);
+        let first = ConvGradInput { shape: &self.layers[0], argmax: argmax1, dy: d_pooled1 };
+        let (dw, db) = two(grads, &self.weights[0], &self.biases[0]);
+        kernels::conv_weight_grad(isa, first, input, dw, db, lists);
+    }
+}
+
+/// A weight gradient and the bias gradient that follows it in the flat buffer.
+fn two<'a>(grads: &'a mut [f32], weight: &Range<usize>, bias: &Range<usize>) -> (&'a mut [f32], &'a mut [f32]) {
+    debug_assert_eq!(weight.end, bias.start, "a bias follows its weight");
+    grads[weight.start..bias.end].split_at_mut(weight.len())
+}

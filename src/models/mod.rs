@@ -1,0 +1,97 @@
+//! The papers' networks, built from `nn` and the kernels.
+//!
+//! A network is plain arithmetic on a flat buffer of parameters; it owns neither them nor the data. [`NetworkSpec`] is
+//! what a configuration and a checkpoint say of it.
+
+mod metric_cnn;
+mod model;
+
+use serde::{Deserialize, Serialize};
+
+pub use metric_cnn::{MetricCnn, MetricCnnSpec, Squash, TemporalPooling};
+pub use model::{FORMAT, Header, Layer, Model, Standardisation, TrackVector};
+
+use crate::Result;
+use crate::nn::ParamTable;
+
+/// Where a network gets its input: `n` segments of `frames × bands` mel power, read on demand by the threads that need
+/// them, so that a batch never lies in memory as a whole.
+pub trait Segments: Sync {
+    /// How many segments there are.
+    fn count(&self) -> usize;
+    /// Writes segment `index` into `out` (frames × bands, row-major).
+    fn read(&self, index: usize, out: &mut [f32]);
+}
+
+/// Segments that lie in memory one after the other: `n × frames × bands`.
+pub struct InMemory<'a> {
+    /// The values.
+    pub values: &'a [f32],
+    /// Values of a segment.
+    pub size: usize,
+}
+
+impl Segments for InMemory<'_> {
+    fn count(&self) -> usize {
+        self.values.len() / self.size
+    }
+
+    fn read(&self, index: usize, out: &mut [f32]) {
+        out.copy_from_slice(&self.values[index * self.size..][..self.size]);
+    }
+}
+
+/// A network: mel power of a segment in, a point on the unit sphere out.
+pub trait Network: Send + Sync {
+    /// Its parameters.
+    fn params(&self) -> &ParamTable;
+    /// Frames and bands of a segment.
+    fn input(&self) -> (usize, usize);
+    /// Values of an embedding.
+    fn dims(&self) -> usize;
+    /// Values of the representation below the last layer.
+    fn features(&self) -> usize;
+    /// Inference: `n × dims` embeddings or `n × features` features.
+    fn embed(&self, params: &[f32], segments: &dyn Segments, layer: Layer) -> Vec<f32>;
+    /// Room for training steps; holds what the backward pass needs of the last forward pass.
+    fn training_pass(&self) -> Box<dyn TrainingPass + '_>;
+}
+
+/// A forward pass with noise and its backward pass.
+pub trait TrainingPass: Send {
+    /// Embeddings, `n × dims`; `noise` keys the dropout of this step: (seed, step).
+    fn forward(&mut self, params: &[f32], segments: &dyn Segments, noise: (u64, u64)) -> &[f32];
+    /// Adds the gradient of the parameters to `grads`, given that of the embeddings of the last
+    /// [`forward`](Self::forward) with the same `params` and `segments`.
+    fn backward(&mut self, params: &[f32], segments: &dyn Segments, d_embeddings: &[f32], grads: &mut [f32]);
+}
+
+/// A network of the table, with its settings: what `[network]` in a configuration and a checkpoint hold.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum NetworkSpec {
+    /// The paper's network ([`MetricCnn`]).
+    MetricCnn(MetricCnnSpec),
+}
+
+impl Default for NetworkSpec {
+    fn default() -> Self {
+        Self::MetricCnn(MetricCnnSpec::default())
+    }
+}
+
+impl NetworkSpec {
+    /// Builds the network for segments of `frames × bands`, with per-band `input` standardisation.
+    pub fn build(&self, frames: usize, bands: usize, input: Standardisation) -> Result<Box<dyn Network>> {
+        match self {
+            Self::MetricCnn(spec) => Ok(Box::new(MetricCnn::new(spec.clone(), frames, bands, input)?)),
+        }
+    }
+
+    /// The input standardisation that brings each band of the compressed `segments` to mean 0 and deviation 1.
+    pub fn fit_input(&self, segments: &dyn Segments, frames: usize, bands: usize) -> Result<Standardisation> {
+        match self {
+            Self::MetricCnn(spec) => spec.fit_input(segments, frames, bands),
+        }
+    }
+}

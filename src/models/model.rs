@@ -1,0 +1,253 @@
+//! A trained network with everything needed to embed a track, in one safetensors file.
+
+use std::borrow::Cow;
+use std::io::Write as _;
+use std::path::Path;
+
+use safetensors::tensor::{Dtype, SafeTensors, View};
+use serde::{Deserialize, Serialize};
+
+use super::{Network, NetworkSpec};
+use crate::frontend::{Recipe, fnv1a};
+use crate::store::Output;
+use crate::{Error, Result};
+
+/// Which numbers of the network become the vector of a track.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Layer {
+    /// The output on the unit sphere, as in the paper.
+    #[default]
+    Embedding,
+    /// The features below the last layer.
+    Features,
+}
+
+impl Layer {
+    /// How many numbers the layer of a network has.
+    pub fn width(self, network: &dyn Network) -> usize {
+        match self {
+            Self::Embedding => network.dims(),
+            Self::Features => network.features(),
+        }
+    }
+}
+
+/// A linear map of each value on its own: `x·scale + shift`. Fitted once on training data, never trained.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Standardisation {
+    /// Factors.
+    pub scale: Vec<f32>,
+    /// Addends, in units of the result.
+    pub shift: Vec<f32>,
+}
+
+impl Standardisation {
+    /// The map that changes nothing.
+    pub fn identity(size: usize) -> Self {
+        Self { scale: vec![1.0; size], shift: vec![0.0; size] }
+    }
+
+    /// The map that takes the rows of a `n × size` matrix to mean 0 and deviation 1 in every column; columns that
+    /// hardly vary are only centred.
+    pub fn fit(rows: &[f32], size: usize) -> Self {
+        let count = (rows.len() / size).max(1) as f64;
+        let mut mean = vec![0.0f64; size];
+        let mut square = vec![0.0f64; size];
+        for row in rows.chunks_exact(size) {
+            for ((mean, square), &x) in mean.iter_mut().zip(&mut square).zip(row) {
+                *mean += f64::from(x) / count;
+                *square += f64::from(x).powi(2) / count;
+            }
+        }
+        let scale = |(mean, square): (&f64, &f64)| {
+            let deviation = (square - mean * mean).max(0.0).sqrt();
+            if deviation > 1e-6 * (1.0 + mean.abs()) { 1.0 / deviation } else { 1.0 }
+        };
+        let scale: Vec<f64> = mean.iter().zip(&square).map(scale).collect();
+        let shift = mean.iter().zip(&scale).map(|(mean, scale)| (-mean * scale) as f32).collect();
+        Self { scale: scale.into_iter().map(|scale| scale as f32).collect(), shift }
+    }
+
+    /// Maps a row in place.
+    pub fn apply(&self, row: &mut [f32]) {
+        for ((x, scale), shift) in row.iter_mut().zip(&self.scale).zip(&self.shift) {
+            *x = *x * scale + shift;
+        }
+    }
+}
+
+/// How the segments of a track become its vector (paper, section 4.1): linearly spaced, averaged, mapped, projected
+/// back onto the sphere.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrackVector {
+    /// Segments of a track.
+    pub segments: usize,
+    /// Which numbers of the network.
+    pub layer: Layer,
+    /// Whether the mean vector is centred and scaled by what the training tracks showed, before the projection.
+    pub standardise: bool,
+}
+
+impl Default for TrackVector {
+    fn default() -> Self {
+        Self { segments: 10, layer: Layer::Embedding, standardise: false }
+    }
+}
+
+impl TrackVector {
+    /// The map of mean vectors (rows of `width`) that these settings ask for, fitted to them.
+    pub fn output_map(&self, means: &[f32], width: usize) -> Standardisation {
+        if self.standardise { Standardisation::fit(means, width) } else { Standardisation::identity(width) }
+    }
+}
+
+/// A trained network with everything needed to embed a track.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Model {
+    /// What the file says of itself in its metadata.
+    pub header: Header,
+    /// Per-band map behind the dynamic compression.
+    pub input: Standardisation,
+    /// Map of the mean vector of a track.
+    pub output: Standardisation,
+    /// The parameters, flat.
+    pub params: Vec<f32>,
+}
+
+/// The metadata of a model file: one JSON object under the key `homonym`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Header {
+    /// Version of this layout.
+    pub format: u32,
+    /// The network.
+    pub network: NetworkSpec,
+    /// The front end that made its training data, and must make what it embeds.
+    pub front_end: Recipe,
+    /// Frames of a segment.
+    pub frames: usize,
+    /// How a track becomes a vector.
+    pub track: TrackVector,
+    /// Updates behind the parameters.
+    pub step: u64,
+    /// The merged configuration of the training run, and what it reached.
+    pub training: serde_json::Value,
+}
+
+/// Version of the layout of model files.
+pub const FORMAT: u32 = 1;
+/// Where in the safetensors metadata the header is.
+const KEY: &str = "homonym";
+
+impl Model {
+    /// Builds the network.
+    pub fn network(&self) -> Result<Box<dyn Network>> {
+        self.header.network.build(self.header.frames, self.header.front_end.bands, self.input.clone())
+    }
+
+    /// Sixteen hexadecimal digits that tell models apart: FNV-1a of the file's bytes.
+    pub fn hash(&self) -> Result<String> {
+        Ok(format!("{:016x}", fnv1a(&self.to_bytes(&[])?)))
+    }
+
+    /// Writes the model, whole or not at all; `extra` tensors (an optimiser's state) ride along.
+    pub fn save(&self, path: &Path, extra: &[(&str, &[f32])]) -> Result<()> {
+        let mut output = Output::create(path)?;
+        output.write_all(&self.to_bytes(extra)?).map_err(Error::io(path))?;
+        output.commit()
+    }
+
+    fn to_bytes(&self, extra: &[(&str, &[f32])]) -> Result<Vec<u8>> {
+        let network = self.network()?;
+        let flat = |values: &[f32]| Tensor { shape: vec![values.len()], bytes: bytemuck::cast_slice(values).to_vec() };
+        let mut tensors: Vec<(String, Tensor)> = network
+            .params()
+            .iter()
+            .map(|param| {
+                let bytes = bytemuck::cast_slice(&self.params[param.range()]).to_vec();
+                (param.name.clone(), Tensor { shape: param.shape.clone(), bytes })
+            })
+            .collect();
+        for (name, map) in [("input", &self.input), ("output", &self.output)] {
+            tensors.push((format!("{name}.scale"), flat(&map.scale)));
+            tensors.push((format!("{name}.shift"), flat(&map.shift)));
+        }
+        tensors.extend(extra.iter().map(|(name, values)| ((*name).to_owned(), flat(values))));
+        let header = serde_json::to_string(&self.header).expect("a header is plain data");
+        safetensors::serialize(tensors, Some([(KEY.to_owned(), header)].into()))
+            .map_err(|error| Error::Failed(format!("the model cannot be written: {error}")))
+    }
+
+    /// Reads a model.
+    pub fn open(path: &Path) -> Result<Self> {
+        Self::open_with(path, &[]).map(|(model, _)| model)
+    }
+
+    /// Reads a model and the named tensors that ride along.
+    pub fn open_with(path: &Path, extra: &[&str]) -> Result<(Self, Vec<Vec<f32>>)> {
+        let bytes = std::fs::read(path).map_err(Error::io(path))?;
+        let wrong = |found: String| {
+            Error::file(path, "a model that homonym trained", found, "train it again, or restore it from a copy")
+        };
+        let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(|error| wrong(error.to_string()))?;
+        let tensors = SafeTensors::deserialize(&bytes).map_err(|error| wrong(error.to_string()))?;
+        let header = metadata.metadata().as_ref().and_then(|metadata| metadata.get(KEY));
+        let header = header.ok_or_else(|| wrong(format!("a safetensors file without `{KEY}` in its metadata")))?;
+        let header: Header = serde_json::from_str(header).map_err(|error| wrong(format!("a header where {error}")))?;
+        if header.format != FORMAT {
+            return Err(wrong(format!("format {}, while this version reads {FORMAT}", header.format)));
+        }
+        let read = |name: &str, size: usize| values(&tensors, name, size).map_err(&wrong);
+        let bands = header.front_end.bands;
+        let input = Standardisation { scale: read("input.scale", bands)?, shift: read("input.shift", bands)? };
+        header.front_end.validate()?;
+        let network = header.network.build(header.frames, bands, input.clone())?;
+        let mut params = Vec::with_capacity(network.params().len());
+        for param in network.params().iter() {
+            params.extend(read(&param.name, param.range().len())?);
+        }
+        let width = header.track.layer.width(&*network);
+        let output = Standardisation { scale: read("output.scale", width)?, shift: read("output.shift", width)? };
+        let extra = extra.iter().map(|name| read(name, params.len())).collect::<Result<_>>()?;
+        Ok((Self { header, input, output, params }, extra))
+    }
+}
+
+/// The finite values of a tensor of the right size, or what is wrong with it.
+fn values(tensors: &SafeTensors<'_>, name: &str, size: usize) -> Result<Vec<f32>, String> {
+    let tensor = tensors.tensor(name).map_err(|_| format!("no tensor `{name}`"))?;
+    if tensor.dtype() != Dtype::F32 || tensor.data().len() != size * 4 {
+        return Err(format!("tensor `{name}` of {:?} {:?} instead of {size} f32", tensor.dtype(), tensor.shape()));
+    }
+    let values: Vec<f32> = bytemuck::pod_collect_to_vec(tensor.data());
+    match values.iter().position(|value| !value.is_finite()) {
+        Some(at) => Err(format!("{} at place {at} of tensor `{name}`", values[at])),
+        None => Ok(values),
+    }
+}
+
+/// A tensor on its way to a file.
+struct Tensor {
+    shape: Vec<usize>,
+    bytes: Vec<u8>,
+}
+
+impl View for Tensor {
+    fn dtype(&self) -> Dtype {
+        Dtype::F32
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        Cow::Borrowed(&self.bytes)
+    }
+
+    fn data_len(&self) -> usize {
+        self.bytes.len()
+    }
+}

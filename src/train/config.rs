@@ -1,0 +1,122 @@
+//! The configuration of a training run, and the named ones.
+
+use serde::{Deserialize, Serialize};
+
+use crate::mining::MiningSpec;
+use crate::models::{NetworkSpec, TrackVector};
+use crate::optim::RmsProp;
+use crate::sampling::BatchSpec;
+use crate::{Error, Result};
+
+/// Everything that decides the outcome of a training run, beside the data.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrainConfig {
+    /// Updates at most.
+    pub steps: u64,
+    /// Minutes of training at most, where given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub minutes: Option<f64>,
+    /// Seed of initialisation, batches, dropout and mining.
+    pub seed: u64,
+    /// Length of a segment in seconds: 9 or 3 in the paper.
+    pub segment: f64,
+    /// α of the triplet loss.
+    pub margin: f32,
+    /// Whether each band of the compressed spectrogram is brought to mean 0 and deviation 1 over the training tracks.
+    pub standardise: bool,
+    /// The catalogue column that says who the artist is.
+    pub artist_column: String,
+    /// The network.
+    pub network: NetworkSpec,
+    /// The size of a batch.
+    pub batch: BatchSpec,
+    /// The choice of triplets.
+    pub mining: MiningSpec,
+    /// The optimiser.
+    pub optimizer: RmsProp,
+    /// Early stopping.
+    pub validation: Validation,
+    /// How a track becomes a vector.
+    pub track: TrackVector,
+}
+
+/// Early stopping on artists that are kept out of training.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Validation {
+    /// Share of the artists kept out.
+    pub share: f64,
+    /// Steps from one evaluation to the next.
+    pub every: u64,
+    /// Evaluations without a better one before training stops.
+    pub patience: u64,
+    /// Tracks evaluated at most.
+    pub tracks: usize,
+    /// Segments of each.
+    pub segments: usize,
+}
+
+impl Default for Validation {
+    fn default() -> Self {
+        Self { share: 0.15, every: 100, patience: 15, tracks: 400, segments: 3 }
+    }
+}
+
+impl Default for TrainConfig {
+    fn default() -> Self {
+        Self {
+            steps: 3000,
+            minutes: None,
+            seed: 0,
+            segment: 9.0,
+            margin: 0.2,
+            standardise: false,
+            artist_column: "artist".to_owned(),
+            network: NetworkSpec::default(),
+            batch: BatchSpec::default(),
+            mining: MiningSpec::default(),
+            optimizer: RmsProp::default(),
+            validation: Validation::default(),
+            track: TrackVector::default(),
+        }
+    }
+}
+
+impl TrainConfig {
+    /// Checks the ranges; errors name the key.
+    pub fn validate(&self) -> Result<()> {
+        let checks = [
+            (self.segment > 0.0 && self.segment <= 600.0, "segment", "must be within 0..=600 s"),
+            (self.margin > 0.0 && self.margin <= 4.0, "margin", "must be within 0..=4, the largest squared distance"),
+            (self.minutes.is_none_or(|minutes| minutes > 0.0), "minutes", "must be positive"),
+            ((0.0..1.0).contains(&self.validation.share), "validation.share", "must be within 0..1"),
+            (self.validation.every > 0, "validation.every", "must be positive"),
+            (self.validation.segments > 0, "validation.segments", "must be positive"),
+            (self.validation.tracks > 0, "validation.tracks", "must be positive"),
+            (self.track.segments > 0, "track.segments", "must be positive"),
+        ];
+        if let Some((_, name, problem)) = checks.iter().find(|(good, ..)| !good) {
+            return Err(Error::setting(name, problem));
+        }
+        self.mining.validate()?;
+        self.optimizer.validate()
+    }
+}
+
+/// A named configuration.
+pub struct Preset {
+    /// What `--preset` takes.
+    pub name: &'static str,
+    /// What it is, in a line.
+    pub help: &'static str,
+    /// The configuration.
+    pub config: fn() -> TrainConfig,
+}
+
+/// The named configurations.
+pub const PRESETS: &[Preset] = &[Preset {
+    name: "paper",
+    help: "the main system of the ISMIR 2018 paper: 9-s segments, d = 32, random negatives kept when hard or semi-hard",
+    config: TrainConfig::default,
+}];
