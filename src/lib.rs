@@ -9,10 +9,16 @@
 //! `store → embeddings → dendrogram → labels`.
 #![forbid(unsafe_code)]
 
+pub mod catalogue;
 #[cfg(feature = "cli")]
 pub mod cli;
+pub mod cluster;
+pub mod disambiguate;
+pub mod eval;
+pub mod matrix;
 pub mod monitor;
 pub mod random;
+pub mod store;
 
 mod error;
 
