@@ -62,6 +62,7 @@ impl Cluster {
         let clusters = self.write_labels(&tree)?;
         let top_height = tree.merges().last().map(|merge| merge.height);
         let summary = Summary { points: points.rows, dimensions: points.cols, top_height, clusters };
+        console.remark(&format!("wrote {}", self.out.display()));
         console.result("homonym.cluster/1", &summary, || summary.text())?;
         Ok(Outcome::Done)
     }

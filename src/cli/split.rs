@@ -64,6 +64,7 @@ impl Split {
         });
         let columns = ["track_id", "name", "cluster", "confidence"].map(str::to_owned).to_vec();
         Table { columns, rows: rows.collect() }.write(&self.out)?;
+        console.remark(&format!("wrote {}", self.out.display()));
         console.result("homonym.split/1", &summary, || summary.text())?;
         Ok(Outcome::Done)
     }
