@@ -23,7 +23,7 @@
 //! ```
 //!
 //! Ward's distance is reducible (a union is no nearer to C than the nearer of its parts), so any two clusters that are
-//! each other's nearest may be merged at once: the nearest-neighbour chain ([`chain`]) finds such pairs in O(n) steps.
+//! each other's nearest may be merged at once: the nearest-neighbour chain (`chain.rs`) finds such pairs in O(n) steps.
 //! Two geometries answer its questions: all distances in a square for small sets, centroids alone for large ones.
 
 mod centroids;
