@@ -13,8 +13,16 @@ pub mod audio;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod frontend;
+pub mod catalogue;
+#[cfg(feature = "cli")]
+pub mod cli;
+pub mod cluster;
+pub mod disambiguate;
+pub mod eval;
+pub mod matrix;
 pub mod monitor;
 pub mod random;
+pub mod store;
 
 mod error;
 
