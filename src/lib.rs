@@ -12,6 +12,7 @@
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod monitor;
+pub mod parallel;
 pub mod random;
 
 mod error;
