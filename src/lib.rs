@@ -9,8 +9,10 @@
 //! `store → embeddings → dendrogram → labels`.
 #![forbid(unsafe_code)]
 
+pub mod audio;
 #[cfg(feature = "cli")]
 pub mod cli;
+pub mod frontend;
 pub mod monitor;
 pub mod parallel;
 pub mod random;

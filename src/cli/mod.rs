@@ -3,6 +3,7 @@
 //! Exit codes: 0 done; 1 failed; 2 wrong usage; 3 done, but some inputs failed; 130 stopped by Ctrl-C.
 
 mod console;
+mod mel;
 
 use std::process::ExitCode;
 
@@ -37,6 +38,7 @@ struct Global {
 
 #[derive(Subcommand)]
 enum Verb {
+    Mel(mel::Mel),
     /// Print a completion script for a shell.
     Completions {
         /// Which shell.
@@ -56,6 +58,7 @@ pub(crate) enum Outcome {
 impl Verb {
     fn run(self, console: &Console) -> crate::Result<Outcome> {
         match self {
+            Self::Mel(verb) => verb.run(console),
             Self::Completions { shell } => {
                 clap_complete::generate(shell, &mut Arguments::command(), "homonym", &mut std::io::stdout());
                 Ok(Outcome::Done)

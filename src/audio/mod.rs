@@ -1,0 +1,205 @@
+//! Audio files to mono samples at one rate, in bounded memory.
+//!
+//! `file → decoder (found by content, not by name) → mean of the channels → resampler → sink`. WAV is always read; the
+//! feature `codecs` adds FLAC, MP3, Ogg Vorbis and AAC (bare or in MP4/M4A). A file is either read whole or refused with
+//! an error that says what is wrong with it: a damaged track must not slip into a training set as a quieter one.
+
+#[cfg(feature = "codecs")]
+mod coded;
+#[cfg(feature = "codecs")]
+mod mp4;
+mod resample;
+mod wav;
+
+use std::fs::File;
+use std::io::{Read as _, Seek as _};
+use std::ops::RangeInclusive;
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::{Error, Result};
+use resample::Resampler;
+
+/// The sampling rates read and made, in Hz: anything else is a damaged header or a slip.
+pub const RATES: RangeInclusive<u32> = 1_000..=768_000;
+
+/// A file is cut off when it holds less than this share of the duration its header declares.
+const LEAST_SHARE: f64 = 0.9;
+
+/// What a decoded file was.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct AudioInfo {
+    /// The encoding, such as `flac` or `pcm 16-bit`.
+    pub codec: String,
+    /// Sampling rate of the file, in Hz.
+    pub sample_rate: u32,
+    /// Channels of the file, before they were averaged.
+    pub channels: usize,
+    /// Duration decoded, in seconds.
+    pub seconds: f64,
+    /// Damaged packets left out; more than a tenth of all packets is an error instead.
+    pub skipped_packets: u64,
+}
+
+/// An open file on its way to mono samples.
+trait Decoder {
+    /// The file as its header describes it.
+    fn header(&self) -> &Header;
+
+    /// Appends the next block of mono samples at the file's own rate; `false` at the end.
+    fn next(&mut self, mono: &mut Vec<f32>) -> Result<bool>;
+
+    /// Damaged packets left out so far.
+    fn skipped_packets(&self) -> u64 {
+        0
+    }
+}
+
+/// What a file's header says about its sound.
+struct Header {
+    codec: String,
+    sample_rate: u32,
+    channels: usize,
+    /// Duration in seconds, where it is written down reliably.
+    declared: Option<f64>,
+}
+
+/// Decodes `path` to mono samples at `rate` Hz and hands them to `sink`, block by block.
+///
+/// A file of n samples at r Hz gives ⌈n·`rate`/r⌉ samples, as `librosa.load` does; at its own rate it is passed on
+/// unchanged. Integers are scaled by their full range to ±1, floats are kept. Whatever the length of the file, memory
+/// holds a few blocks.
+///
+/// # Errors
+/// Files that cannot be read, are not audio this build knows, hold no sample, hold NaN or infinite samples, are cut off,
+/// or have many damaged packets; `rate` outside [`RATES`]; and whatever `sink` returns. After an error what the sink was
+/// given is not the whole track and should be dropped.
+pub fn stream(path: &Path, rate: u32, sink: &mut dyn FnMut(&[f32]) -> Result<()>) -> Result<AudioInfo> {
+    if !RATES.contains(&rate) {
+        return Err(Error::setting("sample_rate", format!("{rate} Hz is outside {RATES:?} Hz")));
+    }
+    let mut decoder = open(path)?;
+    let source = decoder.header().sample_rate;
+    let mut resampler = (source != rate).then(|| Resampler::new(source, rate));
+    let mut samples = 0;
+    let mut mono = Vec::new();
+    while decoder.next(&mut mono)? {
+        check_finite(path, &mono, samples, source)?;
+        samples += mono.len() as u64;
+        match &mut resampler {
+            Some(resampler) => resampler.push(&mono, sink)?,
+            None => sink(&mono)?,
+        }
+        mono.clear();
+    }
+    let seconds = samples as f64 / f64::from(source);
+    check_whole(path, seconds, decoder.header().declared)?;
+    if let Some(resampler) = resampler {
+        resampler.finish(sink)?;
+    }
+    let Header { codec, channels, .. } = decoder.header();
+    let (codec, channels, skipped_packets) = (codec.clone(), *channels, decoder.skipped_packets());
+    Ok(AudioInfo { codec, sample_rate: source, channels, seconds, skipped_packets })
+}
+
+/// [`stream`] into one vector.
+pub fn load(path: &Path, rate: u32) -> Result<(Vec<f32>, AudioInfo)> {
+    let mut samples = Vec::new();
+    let info = stream(path, rate, &mut |block| {
+        samples.extend_from_slice(block);
+        Ok(())
+    })?;
+    Ok((samples, info))
+}
+
+/// Finds the decoder of a file by its first bytes and checks what every decoder must know.
+fn open(path: &Path) -> Result<Box<dyn Decoder>> {
+    let mut file = File::open(path).map_err(Error::io(path))?;
+    let mut head = Vec::new();
+    file.by_ref().take(64).read_to_end(&mut head).map_err(Error::io(path))?;
+    file.rewind().map_err(Error::io(path))?;
+    if head.is_empty() {
+        return Err(Error::file(path, "an audio file", "an empty file (0 bytes)", "fetch it again or leave it out"));
+    }
+    let decoder = if wav::recognises(&head) { wav::open(path, file)? } else { open_coded(path, file, &head)? };
+    let header = decoder.header();
+    if !RATES.contains(&header.sample_rate) {
+        let found = format!("{} Hz", header.sample_rate);
+        return Err(Error::file(path, format!("a sampling rate within {RATES:?} Hz"), found, REFETCH));
+    }
+    Ok(decoder)
+}
+
+#[cfg(feature = "codecs")]
+use coded::open as open_coded;
+
+#[cfg(not(feature = "codecs"))]
+fn open_coded(path: &Path, _: File, head: &[u8]) -> Result<Box<dyn Decoder>> {
+    Err(unreadable(path, head))
+}
+
+const REFETCH: &str = "the file is damaged: fetch it again or leave it out";
+const CONVERT: &str = "convert it, for example with ffmpeg, or leave it out";
+#[cfg(feature = "codecs")]
+const READABLE: &str = "WAV, FLAC, MP3, Ogg Vorbis or AAC/M4A audio";
+#[cfg(not(feature = "codecs"))]
+const READABLE: &str = "WAV (this build reads WAV only; the feature `codecs` adds FLAC, MP3, Ogg Vorbis and AAC/M4A)";
+
+/// The error for a file that no decoder of this build reads.
+fn unreadable(path: &Path, head: &[u8]) -> Error {
+    let start = head.iter().take(8).map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ");
+    match format_name(head) {
+        Some(name) => Error::file(path, READABLE, format!("{name}, or something that starts like it"), CONVERT),
+        None => Error::file(path, READABLE, format!("no known format (first bytes {start})"), CONVERT),
+    }
+}
+
+/// Names well-known formats by their magic bytes, for messages.
+fn format_name(head: &[u8]) -> Option<&'static str> {
+    const MAGIC: &[(usize, &[u8], &str)] = &[
+        (0, b"fLaC", "FLAC"),
+        (28, b"OpusHead", "Ogg Opus"),
+        (0, b"OggS", "Ogg"),
+        (4, b"ftyp", "MP4/M4A"),
+        (0, b"ID3", "MP3 (an ID3 tag)"),
+        (0, &[0xFF, 0xFB], "MP3"),
+        (0, &[0xFF, 0xF3], "MP3"),
+        (0, &[0xFF, 0xF1], "AAC"),
+        (8, b"AIFF", "AIFF"),
+        (0, b"wvpk", "WavPack"),
+        (0, b"MAC ", "Monkey's Audio"),
+        (0, &[0x1A, 0x45, 0xDF, 0xA3], "Matroska/WebM"),
+        (0, &[0x30, 0x26, 0xB2, 0x75], "Windows Media"),
+    ];
+    MAGIC.iter().find(|(at, magic, _)| head.get(*at..).is_some_and(|rest| rest.starts_with(magic))).map(|row| row.2)
+}
+
+/// Appends the mean of the channels of `interleaved` to `mono`.
+fn downmix(interleaved: &[f32], channels: usize, mono: &mut Vec<f32>) {
+    let scale = 1.0 / channels as f32;
+    match channels {
+        1 => mono.extend_from_slice(interleaved),
+        2 => mono.extend(interleaved.chunks_exact(2).map(|pair| (pair[0] + pair[1]) * scale)),
+        _ => mono.extend(interleaved.chunks_exact(channels).map(|frame| frame.iter().sum::<f32>() * scale)),
+    }
+}
+
+fn check_finite(path: &Path, mono: &[f32], before: u64, rate: u32) -> Result<()> {
+    let Some(at) = mono.iter().position(|sample| !sample.is_finite()) else { return Ok(()) };
+    let found = format!("{} at {:.3} s", mono[at], (before + at as u64) as f64 / f64::from(rate));
+    Err(Error::file(path, "finite samples", found, REFETCH))
+}
+
+fn check_whole(path: &Path, seconds: f64, declared: Option<f64>) -> Result<()> {
+    if seconds == 0.0 {
+        return Err(Error::file(path, "at least one sample", "none", REFETCH));
+    }
+    match declared {
+        Some(declared) if seconds < LEAST_SHARE * declared => {
+            let expected = format!("{declared:.2} s of audio, as its header says");
+            Err(Error::file(path, expected, format!("{seconds:.2} s"), "the file is cut off: fetch it again"))
+        }
+        _ => Ok(()),
+    }
+}
