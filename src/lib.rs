@@ -10,12 +10,18 @@
 #![forbid(unsafe_code)]
 
 pub mod audio;
+pub mod catalogue;
 #[cfg(feature = "cli")]
 pub mod cli;
+pub mod cluster;
+pub mod disambiguate;
+pub mod eval;
 pub mod frontend;
+pub mod matrix;
 pub mod monitor;
 pub mod parallel;
 pub mod random;
+pub mod store;
 
 mod error;
 

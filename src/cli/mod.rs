@@ -2,8 +2,12 @@
 //!
 //! Exit codes: 0 done; 1 failed; 2 wrong usage; 3 done, but some inputs failed; 130 stopped by Ctrl-C.
 
+mod cluster;
 mod console;
+mod evaluate;
+mod measure;
 mod mel;
+mod split;
 
 use std::process::ExitCode;
 
@@ -39,6 +43,10 @@ struct Global {
 #[derive(Subcommand)]
 enum Verb {
     Mel(mel::Mel),
+    Cluster(cluster::Cluster),
+    Split(split::Split),
+    Measure(measure::Measure),
+    Evaluate(evaluate::Evaluate),
     /// Print a completion script for a shell.
     Completions {
         /// Which shell.
@@ -59,6 +67,10 @@ impl Verb {
     fn run(self, console: &Console) -> crate::Result<Outcome> {
         match self {
             Self::Mel(verb) => verb.run(console),
+            Self::Cluster(verb) => verb.run(console),
+            Self::Split(verb) => verb.run(console),
+            Self::Measure(verb) => verb.run(console),
+            Self::Evaluate(verb) => verb.run(console),
             Self::Completions { shell } => {
                 clap_complete::generate(shell, &mut Arguments::command(), "homonym", &mut std::io::stdout());
                 Ok(Outcome::Done)

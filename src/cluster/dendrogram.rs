@@ -1,0 +1,96 @@
+//! The tree of merges and the flat clusters that cuts through it leave.
+
+use super::chain::Found;
+use crate::matrix::Matrix;
+
+/// Two nodes become one. Nodes `0..n` are the points; node `n + i` is the union that merge `i` makes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Merge {
+    /// The lower of the two nodes.
+    pub left: usize,
+    /// The higher of the two nodes.
+    pub right: usize,
+    /// Their Ward distance, in the unit of the points.
+    pub height: f64,
+    /// How many points the union holds.
+    pub size: usize,
+}
+
+/// The merges of n points into one cluster, heights ascending, numbered as SciPy does.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Dendrogram {
+    points: usize,
+    merges: Vec<Merge>,
+}
+
+impl Dendrogram {
+    /// Sorts `found` by height (equal heights stay in order of discovery, so parts precede their union) and renumbers
+    /// the nodes. `order` and `rank` are memory for that.
+    pub(super) fn rebuild(&mut self, points: usize, found: &[Found], order: &mut Vec<usize>, rank: &mut Vec<usize>) {
+        order.clear();
+        order.extend(0..found.len());
+        order.sort_unstable_by(|&a, &b| found[a].height.total_cmp(&found[b].height).then(a.cmp(&b)));
+        rank.clear();
+        rank.resize(found.len(), 0);
+        order.iter().enumerate().for_each(|(place, &discovery)| rank[discovery] = place);
+        self.points = points;
+        self.merges.clear();
+        for &discovery in order.iter() {
+            let Found { nodes, height } = found[discovery];
+            let [a, b] = nodes.map(|node| if node < points { node } else { points + rank[node - points] });
+            let size = self.size(a) + self.size(b);
+            self.merges.push(Merge { left: a.min(b), right: a.max(b), height, size });
+        }
+    }
+
+    fn size(&self, node: usize) -> usize {
+        if node < self.points { 1 } else { self.merges[node - self.points].size }
+    }
+
+    /// How many points there are.
+    pub fn points(&self) -> usize {
+        self.points
+    }
+
+    /// The n − 1 merges (none for n ≤ 1).
+    pub fn merges(&self) -> &[Merge] {
+        &self.merges
+    }
+
+    /// SciPy's linkage matrix Z: (n − 1) × 4 with left, right, height and size.
+    pub fn to_scipy(&self) -> Matrix<f64> {
+        let row = |merge: &Merge| [merge.left as f64, merge.right as f64, merge.height, merge.size as f64];
+        Matrix::new(self.merges.len(), 4, self.merges.iter().flat_map(row).collect())
+    }
+
+    /// The cluster of every point when all merges up to and including height `distance` are made: the partition of
+    /// SciPy's `fcluster(Z, distance, "distance")`, clusters numbered `0..` by first appearance.
+    pub fn cut(&self, distance: f64) -> Vec<usize> {
+        self.labels(self.merges.partition_point(|merge| merge.height <= distance))
+    }
+
+    /// The cluster of every point when exactly `count` clusters are left, at least one and at most n; of merges at equal
+    /// heights the later ones are undone first.
+    pub fn cut_count(&self, count: usize) -> Vec<usize> {
+        self.labels(self.points - count.clamp(1.min(self.points), self.points))
+    }
+
+    /// Labels after the first `made` merges.
+    fn labels(&self, made: usize) -> Vec<usize> {
+        let mut root: Vec<usize> = (0..self.points + made).collect();
+        for (place, merge) in self.merges[..made].iter().enumerate().rev() {
+            root[merge.left] = root[self.points + place];
+            root[merge.right] = root[self.points + place];
+        }
+        let mut number = vec![usize::MAX; root.len()];
+        let mut count = 0;
+        let labels = root[..self.points].iter().map(|&root| {
+            if number[root] == usize::MAX {
+                number[root] = count;
+                count += 1;
+            }
+            number[root]
+        });
+        labels.collect()
+    }
+}

@@ -1,0 +1,142 @@
+//! Ward against a naive oracle that knows only the definition: the cost of a cluster is the sum of squared distances
+//! to its mean, and every merge must be one that adds least.
+
+use super::chain::Chain;
+use super::{Dendrogram, Scratch, centroids::Centroids, linkage, linkage_with};
+use crate::matrix::Matrix;
+use crate::random::Random;
+
+/// Sum of squared distances of `members` to their mean, from scratch.
+fn cost(points: &Matrix<f64>, members: &[usize]) -> f64 {
+    let column = |i: usize| {
+        let values: Vec<f64> = members.iter().map(|&row| points.data[row * points.cols + i]).collect();
+        let mean = values.iter().sum::<f64>() / values.len() as f64;
+        values.iter().map(|x| (x - mean).powi(2)).sum::<f64>()
+    };
+    (0..points.cols).map(column).sum()
+}
+
+/// `√(2·Δcost)` of merging two member lists.
+fn ward(points: &Matrix<f64>, a: &[usize], b: &[usize]) -> f64 {
+    let added = cost(points, &[a, b].concat()) - cost(points, a) - cost(points, b);
+    (2.0 * added.max(0.0)).sqrt()
+}
+
+/// Replays the merges: each must join two living clusters at their Ward distance, and no pair may be nearer.
+fn check_greedy(points: &Matrix<f64>, tree: &Dendrogram, tolerance: f64) {
+    let mut nodes: Vec<Option<Vec<usize>>> = (0..points.rows).map(|row| Some(vec![row])).collect();
+    let mut last = 0.0;
+    assert_eq!(tree.merges().len(), points.rows.saturating_sub(1));
+    for merge in tree.merges() {
+        let living: Vec<&Vec<usize>> = nodes.iter().flatten().collect();
+        let pairs = (0..living.len()).flat_map(|a| (0..a).map(move |b| (a, b)));
+        let least = pairs.map(|(a, b)| ward(points, living[a], living[b])).fold(f64::INFINITY, f64::min);
+        let left = nodes[merge.left].take().expect("merged once");
+        let right = nodes[merge.right].take().expect("merged once");
+        let own = ward(points, &left, &right);
+        assert!((merge.height - own).abs() <= tolerance, "height {} is {own}", merge.height);
+        assert!(own <= least + tolerance, "merged at {own} while {least} was possible");
+        assert!(merge.left < merge.right && merge.height >= last && merge.size == left.len() + right.len());
+        last = merge.height;
+        nodes.push(Some([left, right].concat()));
+    }
+}
+
+fn by_centroids(points: &Matrix<f64>) -> Dendrogram {
+    let (mut chain, mut tree) = (Chain::default(), Dendrogram::default());
+    let found = chain.run(points.rows, &mut Centroids::of(points.clone()), &()).unwrap();
+    tree.rebuild(points.rows, found, &mut Vec::new(), &mut Vec::new());
+    tree
+}
+
+fn drawn(seed: u64, rows: usize, cols: usize, mut value: impl FnMut(&mut Random) -> f64) -> Matrix<f64> {
+    let mut random = Random::keyed(seed, &[rows as u64, cols as u64]);
+    Matrix::new(rows, cols, (0..rows * cols).map(|_| value(&mut random)).collect())
+}
+
+#[test]
+fn every_merge_is_a_true_minimum() {
+    for seed in 0..12 {
+        for (rows, cols) in [(0, 2), (1, 2), (2, 1), (3, 3), (9, 2), (24, 11)] {
+            let points = drawn(seed, rows, cols, Random::normal);
+            check_greedy(&points, &linkage(&points, &()).unwrap(), 1e-9);
+            check_greedy(&points, &by_centroids(&points), 1e-9);
+        }
+    }
+}
+
+#[test]
+fn ties_and_duplicates_are_merged_greedily_too() {
+    for seed in 0..30 {
+        for cols in [0, 1, 2, 3] {
+            let points = drawn(seed, 20, cols, |random| random.below(3) as f64 * 0.1);
+            check_greedy(&points, &linkage(&points, &()).unwrap(), 1e-7);
+            check_greedy(&points, &by_centroids(&points), 1e-7);
+        }
+    }
+}
+
+#[test]
+fn both_geometries_build_the_same_tree() {
+    let points = drawn(5, 700, 17, Random::normal);
+    let (square, centroids) = (linkage(&points, &()).unwrap(), by_centroids(&points));
+    for (a, b) in square.merges().iter().zip(centroids.merges()) {
+        assert_eq!((a.left, a.right, a.size), (b.left, b.right, b.size));
+        assert!((a.height - b.height).abs() <= 1e-12 * b.height, "{} {}", a.height, b.height);
+    }
+}
+
+#[test]
+fn large_ties_end_and_do_not_depend_on_the_thread_count() {
+    let points = drawn(2, 3000, 40, |random| random.below(2) as f64 * 0.1);
+    let with_threads = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| linkage(&points, &()).unwrap())
+    };
+    assert_eq!(with_threads(1), with_threads(3));
+}
+
+#[test]
+fn a_cut_joins_what_lies_at_its_height() {
+    let tree = linkage(&Matrix::new(5, 1, vec![0.0f32, 10.0, 1.0, 11.0, 50.0]), &()).unwrap();
+    assert_eq!(tree.cut(0.99), [0, 1, 2, 3, 4]);
+    assert_eq!(tree.cut(1.0), [0, 1, 0, 1, 2]);
+    assert_eq!(tree.cut(f64::INFINITY), [0; 5]);
+    assert_eq!(tree.cut(-1.0), [0, 1, 2, 3, 4]);
+    assert_eq!(tree.cut_count(3), [0, 1, 0, 1, 2]);
+    assert_eq!((tree.cut_count(0), tree.cut_count(9)), (vec![0; 5], vec![0, 1, 2, 3, 4]));
+    let empty = linkage(&Matrix::<f64>::new(0, 3, vec![]), &()).unwrap();
+    assert_eq!((empty.cut(1.0), empty.cut_count(2)), (vec![], vec![]));
+}
+
+#[test]
+fn scratch_leaves_no_trace() {
+    let mut scratch = Scratch::default();
+    for rows in [30, 3, 0, 1, 12] {
+        let points = drawn(rows as u64, rows, 4, Random::normal);
+        let tree = linkage_with(&mut scratch, points.iter_rows(), &()).unwrap();
+        assert_eq!(*tree, linkage(&points, &()).unwrap());
+    }
+}
+
+#[test]
+fn what_cannot_be_squared_is_refused() {
+    for bad in [f64::NAN, f64::INFINITY, -1e200] {
+        let error = linkage(&Matrix::new(2, 2, vec![0.0, 1.0, bad, 0.0]), &()).unwrap_err().to_string();
+        assert!(error.contains("row 1"), "{error}");
+    }
+    assert!(linkage_with(&mut Scratch::default(), [&[1.0][..], &[1.0, 2.0]], &()).is_err());
+    assert!(linkage(&Matrix::new(3, 1, vec![1e150, -1e150, 0.0]), &()).is_ok());
+}
+
+#[test]
+fn an_interrupt_stops_the_work() {
+    struct Impatient;
+    impl crate::Monitor for Impatient {
+        fn interrupted(&self) -> bool {
+            true
+        }
+    }
+    let points = drawn(1, 300, 2, Random::normal);
+    assert!(matches!(linkage(&points, &Impatient), Err(crate::Error::Interrupted(_))));
+}

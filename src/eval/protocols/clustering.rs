@@ -1,0 +1,201 @@
+//! Clustering: the tracks under a shared name are split by Ward into artists, nobody knows how many.
+
+use std::fmt;
+
+use rayon::prelude::*;
+use serde::Serialize;
+
+use super::names::{Name, NamesLeftOut, names};
+use super::spread::{Estimate, Spread, bootstrap, summary};
+use super::threshold::{Curve, best};
+use super::{Options, Purpose, repeated};
+use crate::cluster::{Dendrogram, Scratch, linkage_with};
+use crate::eval::measures::{adjusted_mutual_information, adjusted_rand_index};
+use crate::monitor::Monitor;
+use crate::random::Random;
+use crate::store::embeddings::Embeddings;
+use crate::{Error, Result};
+
+/// How well names were split.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Clustering {
+    /// Adjusted mutual information, mean over names; each is tested once a repeat.
+    pub ami: f64,
+    /// Its uncertainty, by bootstrap over names.
+    pub ami_spread: Spread,
+    /// Adjusted Rand index, mean over names.
+    pub ari: f64,
+    /// Its uncertainty, by bootstrap over names.
+    pub ari_spread: Spread,
+    /// Mean over folds and repeats of the distances chosen on the development names.
+    pub threshold: f64,
+    /// Names tested.
+    pub names: usize,
+    /// Artists under them, counted once for each name.
+    pub artists: usize,
+    /// Tracks under them.
+    pub tracks: usize,
+    /// What was left out.
+    pub left_out: NamesLeftOut,
+    /// The folds of all repeats.
+    pub folds: Vec<FoldResult>,
+    /// The names of all repeats.
+    pub per_name: Vec<NameResult>,
+    /// The options used.
+    pub options: Options,
+}
+
+/// One fold of one repeat.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct FoldResult {
+    /// Number of the repeat, from 0.
+    pub repeat: u64,
+    /// Number of the fold, from 0.
+    pub fold: usize,
+    /// The distance chosen on the names of all other folds.
+    pub threshold: f64,
+    /// The mean AMI it has there.
+    pub development_ami: f64,
+    /// Names tested in this fold.
+    pub names: usize,
+    /// Their mean AMI.
+    pub ami: f64,
+    /// Their mean ARI.
+    pub ari: f64,
+}
+
+/// One name of one repeat.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct NameResult {
+    /// Number of the repeat, from 0.
+    pub repeat: u64,
+    /// The fold it was tested in, from 0.
+    pub fold: usize,
+    /// The name; of a made one, its artists.
+    pub name: String,
+    /// True number of artists.
+    pub artists: usize,
+    /// Number of tracks.
+    pub tracks: usize,
+    /// Clusters found.
+    pub clusters: usize,
+    /// Adjusted mutual information.
+    pub ami: f64,
+    /// Adjusted Rand index.
+    pub ari: f64,
+}
+
+/// All that one repeat found.
+struct Repeat {
+    ami: Estimate,
+    ari: Estimate,
+    left_out: NamesLeftOut,
+    folds: Vec<FoldResult>,
+    names: Vec<NameResult>,
+}
+
+pub(super) fn run(embeddings: &Embeddings, options: &Options, monitor: &dyn Monitor) -> Result<Clustering> {
+    if options.name_column.is_some() && options.within.is_some() {
+        return Err(Error::setting("--within", "only for made names; leave it out where --name-column is given"));
+    }
+    let repeats = repeated(options, monitor, |repeat| once(embeddings, options, repeat))?;
+    let (ami, ami_spread) = summary(&repeats.iter().map(|repeat| repeat.ami).collect::<Vec<_>>());
+    let (ari, ari_spread) = summary(&repeats.iter().map(|repeat| repeat.ari).collect::<Vec<_>>());
+    let mut left_out = repeats[0].left_out.clone();
+    repeats[1..].iter().for_each(|repeat| left_out.add_draws(&repeat.left_out));
+    let (folds, per_name): (Vec<_>, Vec<_>) = repeats.into_iter().map(|repeat| (repeat.folds, repeat.names)).unzip();
+    let (folds, per_name) = (folds.concat(), per_name.concat());
+    Ok(Clustering {
+        ami,
+        ami_spread,
+        ari,
+        ari_spread,
+        threshold: folds.iter().map(|fold| fold.threshold).sum::<f64>() / folds.len() as f64,
+        names: per_name.len(),
+        artists: per_name.iter().map(|name| name.artists).sum(),
+        tracks: per_name.iter().map(|name| name.tracks).sum(),
+        left_out,
+        folds,
+        per_name,
+        options: options.clone(),
+    })
+}
+
+fn once(embeddings: &Embeddings, options: &Options, repeat: u64) -> Result<Repeat> {
+    let (names, left_out) = names(&embeddings.table, options, repeat)?;
+    if names.len() < options.folds {
+        let expected = format!("at least {} names with several artists, one a fold", options.folds);
+        let advice = "use fewer folds, or check the name column, --within and --where";
+        return Err(Error::input("the embeddings to evaluate", expected, names.len(), advice));
+    }
+    let trees: Vec<(Dendrogram, Curve)> = names
+        .par_iter()
+        .map_init(Scratch::default, |scratch, name| grow(scratch, embeddings, name))
+        .collect::<Result<_>>()?;
+    let folds = deal(names.len(), options, repeat);
+    let (mut fold_results, mut name_results) = (Vec::new(), Vec::new());
+    for fold in 0..options.folds {
+        let development: Vec<&Curve> =
+            (0..names.len()).filter(|&name| folds[name] != fold).map(|name| &trees[name].1).collect();
+        let (threshold, development_ami) = best(&development);
+        let tested = (0..names.len()).filter(|&name| folds[name] == fold);
+        let tested: Vec<NameResult> =
+            tested.map(|name| judge(&names[name], &trees[name].0, threshold, repeat, fold)).collect();
+        let (count, ami, ari) = (tested.len(), mean(&tested, |name| name.ami), mean(&tested, |name| name.ari));
+        fold_results.push(FoldResult { repeat, fold, threshold, development_ami, names: count, ami, ari });
+        name_results.extend(tested);
+    }
+    let estimate = |part: fn(&NameResult) -> f64| {
+        let values: Vec<f64> = name_results.iter().map(part).collect();
+        let mean = |counts: &[f64]| counts.iter().zip(&values).map(|(n, x)| n * x).sum::<f64>() / values.len() as f64;
+        bootstrap(values.len(), options, repeat, mean)
+    };
+    let (ami, ari) = (estimate(|name| name.ami), estimate(|name| name.ari));
+    Ok(Repeat { ami, ari, left_out, folds: fold_results, names: name_results })
+}
+
+fn grow(scratch: &mut Scratch, embeddings: &Embeddings, name: &Name) -> Result<(Dendrogram, Curve)> {
+    let points = name.rows.iter().map(|&row| embeddings.points.row(row));
+    let tree = linkage_with(scratch, points, &())?.clone();
+    let curve = Curve::of(&tree, &name.truth);
+    Ok((tree, curve))
+}
+
+/// The fold of every name: all folds as large as possible, at random.
+fn deal(names: usize, options: &Options, repeat: u64) -> Vec<usize> {
+    let mut folds: Vec<usize> = (0..names).map(|name| name % options.folds).collect();
+    Random::keyed(options.seed, &[Purpose::Folds as u64, repeat]).shuffle(&mut folds);
+    folds
+}
+
+fn judge(name: &Name, tree: &Dendrogram, threshold: f64, repeat: u64, fold: usize) -> NameResult {
+    let labels = tree.cut(threshold);
+    NameResult {
+        repeat,
+        fold,
+        name: name.name.clone(),
+        artists: name.artists,
+        tracks: name.rows.len(),
+        clusters: labels.iter().max().map_or(0, |last| last + 1),
+        ami: adjusted_mutual_information(&name.truth, &labels),
+        ari: adjusted_rand_index(&name.truth, &labels),
+    }
+}
+
+fn mean(names: &[NameResult], part: fn(&NameResult) -> f64) -> f64 {
+    names.iter().map(part).sum::<f64>() / names.len() as f64
+}
+
+impl fmt::Display for Clustering {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { names, artists, tracks, threshold, left_out, .. } = self;
+        writeln!(f, "AMI {:.4} {}", self.ami, self.ami_spread)?;
+        writeln!(f, "ARI {:.4} {}", self.ari, self.ari_spread)?;
+        writeln!(f, "on {names} names with {artists} artists and {tracks} tracks; mean threshold {threshold:.4}")?;
+        writeln!(f, "fold  names  threshold     AMI     ARI")?;
+        for FoldResult { fold, names, threshold, ami, ari, .. } in &self.folds {
+            writeln!(f, "{fold:>4}  {names:>5}  {threshold:>9.4}  {ami:>6.3}  {ari:>6.3}")?;
+        }
+        write!(f, "{left_out}")
+    }
+}

@@ -1,0 +1,176 @@
+//! The paper's three tests of an embedding (section 4.1), on labelled track embeddings of artists unseen in training.
+//!
+//! Everything random is drawn from a seed; repeats draw anew and are averaged. Counts of tests, pairs and names are
+//! totals over all repeats.
+
+mod classification;
+mod clustering;
+mod names;
+mod spread;
+mod threshold;
+mod tracks;
+mod trials;
+mod verification;
+
+pub use classification::Classification;
+pub use clustering::{Clustering, FoldResult, NameResult};
+pub use names::NamesLeftOut;
+pub use spread::Spread;
+pub use tracks::TracksLeftOut;
+pub use verification::Verification;
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::monitor::Monitor;
+use crate::store::embeddings::Embeddings;
+use crate::{Error, Result};
+
+/// A protocol: what the command line shows and runs.
+pub struct Protocol {
+    /// Its name.
+    pub name: &'static str,
+    /// One line of help.
+    pub help: &'static str,
+    /// The options it reads beside `artist_column`, `repeats` and `seed`.
+    pub options: &'static [&'static str],
+    /// Carries it out.
+    pub run: fn(&Embeddings, &Options, &dyn Monitor) -> Result<Report>,
+}
+
+/// All protocols.
+pub static PROTOCOLS: [Protocol; 3] = [
+    Protocol {
+        name: "classification",
+        help: "Accuracy of finding a track's artist as the nearest of all artist models (mean track embeddings)",
+        options: &["within", "across", "model_share"],
+        run: |embeddings, options, monitor| {
+            classification::run(embeddings, options, monitor).map(Report::Classification)
+        },
+    },
+    Protocol {
+        name: "verification",
+        help: "Equal error rate of telling by distance whether a track belongs to an artist model",
+        options: &["within", "across", "model_share"],
+        run: |embeddings, options, monitor| verification::run(embeddings, options, monitor).map(Report::Verification),
+    },
+    Protocol {
+        name: "clustering",
+        help: "AMI and ARI of splitting names shared by several artists, threshold chosen on other names",
+        options: &["within", "name_column", "group_sizes", "min_tracks", "folds"],
+        run: |embeddings, options, monitor| clustering::run(embeddings, options, monitor).map(Report::Clustering),
+    },
+];
+
+/// What the protocols can be told.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Options {
+    /// The column with the true artist; tracks without a value are left out.
+    pub artist_column: String,
+    /// Compare only artists that share this column's value; an artist's value is the most frequent of its tracks.
+    pub within: Option<String>,
+    /// A test track's own artist model uses only tracks with another value of this column (another album, say).
+    /// A track without a value is neither tested nor used in such models.
+    pub across: Option<String>,
+    /// The share of an artist's tracks that make its model, at least one track and not all.
+    pub model_share: f64,
+    /// The column with names that several artists share; without it, names are made by grouping artists at random.
+    pub name_column: Option<String>,
+    /// Fewest and most artists under a made name, all sizes equally likely.
+    pub group_sizes: (usize, usize),
+    /// Artists with fewer tracks under a name are left out of it.
+    pub min_tracks: usize,
+    /// Parts that the names are dealt into; the threshold for each is chosen on all others.
+    pub folds: usize,
+    /// How often everything random is drawn anew.
+    pub repeats: usize,
+    /// What random draws depend on.
+    pub seed: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            artist_column: "artist".to_owned(),
+            within: None,
+            across: None,
+            model_share: 0.75,
+            name_column: None,
+            group_sizes: (2, 4),
+            min_tracks: 2,
+            folds: 5,
+            repeats: 1,
+            seed: 0,
+        }
+    }
+}
+
+impl Options {
+    fn check(&self) -> Result<()> {
+        let refuse = |name: &str, problem: &str| Err(Error::setting(name, problem));
+        match self {
+            Self { repeats: 0, .. } => refuse("repeats", "must be at least 1"),
+            Self { folds: 0 | 1, .. } => refuse("folds", "must be at least 2: one to test, the others to choose"),
+            Self { min_tracks: 0, .. } => refuse("min_tracks", "must be at least 1"),
+            Self { group_sizes: (least, most), .. } if *least < 2 || least > most => {
+                refuse("group_sizes", "must be two numbers, at least 2, the lower first")
+            }
+            Self { model_share: share, .. } if !(*share > 0.0 && *share < 1.0) => {
+                refuse("model_share", "must lie between 0 and 1")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What a protocol found.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "protocol", rename_all = "lowercase")]
+pub enum Report {
+    /// Of `classification`.
+    Classification(Classification),
+    /// Of `verification`.
+    Verification(Verification),
+    /// Of `clustering`.
+    Clustering(Clustering),
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Classification(report) => report.fmt(f),
+            Self::Verification(report) => report.fmt(f),
+            Self::Clustering(report) => report.fmt(f),
+        }
+    }
+}
+
+/// What a random stream is for; the first part of its key.
+#[derive(Clone, Copy)]
+enum Purpose {
+    Models,
+    Groups,
+    Folds,
+    Bootstrap,
+}
+
+/// Runs `once` for every repeat.
+fn repeated<T>(options: &Options, monitor: &dyn Monitor, once: impl Fn(u64) -> Result<T>) -> Result<Vec<T>> {
+    options.check()?;
+    monitor.begin("evaluate", Some(options.repeats as u64));
+    let results = (0..options.repeats as u64).map(|repeat| {
+        if monitor.interrupted() {
+            return Err(Error::Interrupted("evaluation stopped; no figures were made".to_owned()));
+        }
+        let result = once(repeat);
+        monitor.advance(1);
+        result
+    });
+    let results = results.collect();
+    monitor.end();
+    results
+}
+
+#[cfg(test)]
+mod tests;
