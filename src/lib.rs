@@ -16,11 +16,13 @@ pub mod cli;
 pub mod cluster;
 pub mod disambiguate;
 pub mod eval;
+pub mod extract;
 pub mod frontend;
 pub mod matrix;
 pub mod monitor;
 pub mod parallel;
 pub mod random;
+pub mod sampling;
 pub mod store;
 
 mod error;

@@ -1,0 +1,3 @@
+//! From stored tracks to what a network sees.
+
+pub mod segments;
