@@ -10,21 +10,30 @@
 #![forbid(unsafe_code)]
 
 pub mod audio;
-#[cfg(feature = "cli")]
-pub mod cli;
-pub mod frontend;
 pub mod catalogue;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod cluster;
 pub mod disambiguate;
+pub mod embed;
 pub mod eval;
+pub mod extract;
+pub mod frontend;
+pub mod loss;
 pub mod matrix;
+pub mod mining;
+pub mod models;
 pub mod monitor;
+pub mod nn;
+pub mod optim;
+pub mod parallel;
 pub mod random;
+pub mod sampling;
 pub mod store;
+pub mod train;
 
 mod error;
+mod hash;
 
 pub use error::{Error, Result};
 pub use monitor::Monitor;

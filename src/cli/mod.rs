@@ -4,9 +4,11 @@
 
 mod cluster;
 mod console;
-mod mel;
 mod evaluate;
+mod extract;
+mod inspect;
 mod measure;
+mod mel;
 mod split;
 
 use std::process::ExitCode;
@@ -42,6 +44,8 @@ struct Global {
 
 #[derive(Subcommand)]
 enum Verb {
+    Extract(extract::Extract),
+    Inspect(inspect::Inspect),
     Mel(mel::Mel),
     Cluster(cluster::Cluster),
     Split(split::Split),
@@ -66,6 +70,8 @@ pub(crate) enum Outcome {
 impl Verb {
     fn run(self, console: &Console) -> crate::Result<Outcome> {
         match self {
+            Self::Extract(verb) => verb.run(console),
+            Self::Inspect(verb) => verb.run(console),
             Self::Mel(verb) => verb.run(console),
             Self::Cluster(verb) => verb.run(console),
             Self::Split(verb) => verb.run(console),

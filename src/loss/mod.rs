@@ -7,7 +7,13 @@ use crate::mining::Triplet;
 /// The triplet loss (paper, equation 1), `[‖a−p‖² − ‖a−n‖² + α]₊`, averaged over the triplets.
 ///
 /// `embeddings`, `d_embeddings`: rows × `dims`; the gradient is added. Returns the mean, 0 for no triplets.
-pub fn triplet_loss(margin: f32, embeddings: &[f32], dims: usize, triplets: &[Triplet], d_embeddings: &mut [f32]) -> f32 {
+pub fn triplet_loss(
+    margin: f32,
+    embeddings: &[f32],
+    dims: usize,
+    triplets: &[Triplet],
+    d_embeddings: &mut [f32],
+) -> f32 {
     let weight = 1.0 / triplets.len().max(1) as f32;
     let row = |index: u32| &embeddings[index as usize * dims..][..dims];
     let squared = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum::<f32>();
@@ -55,7 +61,11 @@ mod tests {
             above[at] += step;
             below[at] -= step;
             let slope = (loss(&above) - loss(&below)) / (2.0 * f64::from(step));
-            assert!((slope - f64::from(gradient[at])).abs() < 2e-3 * (1.0 + slope.abs()), "{at}: {slope} {}", gradient[at]);
+            assert!(
+                (slope - f64::from(gradient[at])).abs() < 2e-3 * (1.0 + slope.abs()),
+                "{at}: {slope} {}",
+                gradient[at]
+            );
         }
     }
 

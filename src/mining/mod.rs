@@ -102,7 +102,13 @@ impl BatchLabels {
 /// The hard and semi-hard triplets of a batch, one at most for each positive pair.
 ///
 /// `embeddings`: rows × d on the unit sphere; `margin`: α; `random` decides anchors, negatives and tag preference.
-pub fn mine(spec: &MiningSpec, embeddings: &[f32], labels: &BatchLabels, margin: f32, random: &mut Random) -> Vec<Triplet> {
+pub fn mine(
+    spec: &MiningSpec,
+    embeddings: &[f32],
+    labels: &BatchLabels,
+    margin: f32,
+    random: &mut Random,
+) -> Vec<Triplet> {
     let rows = labels.rows();
     let mut distances = vec![0.0; rows * rows];
     let isa = kernels::Isa::chosen().unwrap_or(kernels::Isa::PORTABLE);

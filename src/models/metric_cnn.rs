@@ -128,7 +128,9 @@ impl MetricCnn {
         if rows == 0 || cols == 0 {
             return Err(Error::setting(
                 "segment",
-                format!("{frames} frames × {bands} bands are too few for the three pools of the network; use at least 18 × 18"),
+                format!(
+                    "{frames} frames × {bands} bands are too few for the three pools of the network; use at least 18 × 18"
+                ),
             ));
         }
         if !(0.0..1.0).contains(&spec.dropout) {
@@ -361,7 +363,9 @@ impl TrainingPass for Pass<'_> {
         jobs.enumerate().for_each(|(index, (stash, embedding))| {
             network.rooms.with(
                 || Room::new(network),
-                |room| network.forward_one(params, &packed, segments, (noise.0, noise.1, index), room, stash, embedding),
+                |room| {
+                    network.forward_one(params, &packed, segments, (noise.0, noise.1, index), room, stash, embedding)
+                },
             );
         });
         &self.embeddings

@@ -8,8 +8,9 @@ use safetensors::tensor::{Dtype, SafeTensors, View};
 use serde::{Deserialize, Serialize};
 
 use super::{Network, NetworkSpec};
-use crate::frontend::{Recipe, fnv1a};
-use crate::store::Output;
+use crate::frontend::Recipe;
+use crate::hash::fnv1a;
+use crate::store::output::Output;
 use crate::{Error, Result};
 
 /// Which numbers of the network become the vector of a track.
@@ -221,7 +222,8 @@ fn values(tensors: &SafeTensors<'_>, name: &str, size: usize) -> Result<Vec<f32>
     if tensor.dtype() != Dtype::F32 || tensor.data().len() != size * 4 {
         return Err(format!("tensor `{name}` of {:?} {:?} instead of {size} f32", tensor.dtype(), tensor.shape()));
     }
-    let values: Vec<f32> = bytemuck::pod_collect_to_vec(tensor.data());
+    let bytes = tensor.data().chunks_exact(4);
+    let values: Vec<f32> = bytes.map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
     match values.iter().position(|value| !value.is_finite()) {
         Some(at) => Err(format!("{} at place {at} of tensor `{name}`", values[at])),
         None => Ok(values),

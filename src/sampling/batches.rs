@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::segments::{linear_starts, random_start, read_segment};
-use crate::catalogue::{Groups, Table};
+use crate::catalogue::groups::Groups;
+use crate::catalogue::table::Table;
 use crate::mining::BatchLabels;
 use crate::models::Segments;
 use crate::random::Random;

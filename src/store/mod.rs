@@ -1,5 +1,8 @@
-//! Files of numbers: NumPy arrays, embeddings, and how files are replaced as a whole.
+//! Files of numbers: the feature store, NumPy arrays, embeddings, and how files are replaced as a whole.
 
 pub mod embeddings;
+pub mod features;
 pub mod npy;
 pub mod output;
+
+pub use features::{Encoded, Encoder, Frames, Keys, Precision, Replacement, Spec, Store, Writer};

@@ -39,9 +39,8 @@ pub(super) fn save(path: &Path, model: &Model, progress: &Progress, squares: &[f
 pub(super) fn open(path: &Path, fresh: &Model) -> Result<(Model, Progress, Vec<f32>, Vec<f32>)> {
     let (mut model, tensors) = Model::open_with(path, &TENSORS)?;
     let progress = model.header.training["progress"].take();
-    let progress = serde_json::from_value(progress).map_err(|error| {
-        Error::file(path, "the state of a training run", error, "train without --resume")
-    })?;
+    let progress = serde_json::from_value(progress)
+        .map_err(|error| Error::file(path, "the state of a training run", error, "train without --resume"))?;
     let limits = ["steps", "minutes"];
     let config = |model: &Model| {
         let mut config = model.header.training["config"].clone();

@@ -153,8 +153,8 @@ pub fn train(
 ) -> Result<Report> {
     config.validate()?;
     let tags = config.mining.tag_column.as_deref();
-    let (tracks, held_out) = LabelledTracks::new(store, rows, &config.artist_column, tags)?
-        .part(config.validation.share, config.seed);
+    let (tracks, held_out) =
+        LabelledTracks::new(store, rows, &config.artist_column, tags)?.part(config.validation.share, config.seed);
     let frames = store.recipe().seconds_to_frames(config.segment);
     let mut model = fresh_model(store, config, &tracks, frames)?;
     let network = model.network()?;
@@ -166,7 +166,18 @@ pub fn train(
         updater.params.clone_from(&model.params);
     }
     let log = Log::open(log, progress.step)?;
-    let mut run = Run { config, tracks: &tracks, held_out: &held_out, out, state_path: &state_path, model, updater, progress, log, frames };
+    let mut run = Run {
+        config,
+        tracks: &tracks,
+        held_out: &held_out,
+        out,
+        state_path: &state_path,
+        model,
+        updater,
+        progress,
+        log,
+        frames,
+    };
     let report = run.run(monitor)?;
     match std::fs::remove_file(&state_path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io(&state_path)(error)),
@@ -226,10 +237,7 @@ impl Run<'_> {
             }
             if monitor.interrupted() {
                 self.save_state()?;
-                return Err(Error::Interrupted(format!(
-                    "stopped at step {}; go on with --resume",
-                    self.progress.step
-                )));
+                return Err(Error::Interrupted(format!("stopped at step {}; go on with --resume", self.progress.step)));
             }
             let clock = Instant::now();
             let drawn = self.tracks.batch(batch, self.frames, self.config.seed, self.progress.step);
@@ -283,9 +291,10 @@ impl Run<'_> {
     }
 
     fn status(&self, step: &Step, rate: f64) -> String {
-        let left = self.config.minutes.map_or(String::new(), |minutes| {
-            format!(", {:.1} of {minutes} min", self.progress.seconds / 60.0)
-        });
+        let left = self
+            .config
+            .minutes
+            .map_or(String::new(), |minutes| format!(", {:.1} of {minutes} min", self.progress.seconds / 60.0));
         let error = self.progress.best_error.map_or(String::new(), |error| format!(", held out {error:.3}"));
         format!("loss {:.3}, active {:.2}{error}, {rate:.0} samples/s{left}", step.loss, step.active)
     }
@@ -314,7 +323,13 @@ impl Run<'_> {
         let network = self.updater.network;
         let error = match self.held_out.artists() {
             0 | 1 => None,
-            _ => held_out_error(network, &self.updater.params, self.config.track, &self.config.validation, self.held_out)?,
+            _ => held_out_error(
+                network,
+                &self.updater.params,
+                self.config.track,
+                &self.config.validation,
+                self.held_out,
+            )?,
         };
         let best = match (error, self.progress.best_error) {
             (Some(error), Some(best)) => error < best,
