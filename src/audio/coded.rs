@@ -12,6 +12,7 @@ use symphonia::core::errors::Error as Fault;
 use symphonia::core::formats::well_known::{FORMAT_ID_ADTS, FORMAT_ID_MP3};
 use symphonia::core::formats::{FormatReader, Track, TrackType};
 use symphonia::core::io::MediaSourceStream;
+use symphonia::core::packet::Packet;
 
 use super::{CONVERT, Decoder, Header, READABLE, REFETCH, downmix, format_name, mp4, unreadable};
 use crate::{Error, Result};
@@ -37,45 +38,23 @@ struct Coded {
 
 /// Finds the format by content and decodes the first block.
 pub(super) fn open(path: &Path, file: File, head: &[u8]) -> Result<Box<dyn Decoder>> {
-    let edits = mp4::sound_edit(&file, head);
+    let edits = mp4::sound_edits(&file, head);
     guard(path, || {
         let stream = MediaSourceStream::new(Box::new(file), Default::default());
-        let probe = symphonia::default::get_probe();
-        let reader = probe
+        let reader = symphonia::default::get_probe()
             .probe(&Default::default(), stream, Default::default(), Default::default())
             .map_err(|fault| unopened(path, head, &fault))?;
-        let (track, decoder) = decoder_of(path, &*reader, head)?;
-        let track_id = track.id;
-        let edit = edits.iter().find(|edit| edit.track == track_id);
-        let header = Header {
-            codec: decoder.codec_info().short_name.to_owned(),
-            sample_rate: 0,
-            channels: 0,
-            declared: edit.and_then(|edit| edit.seconds).or_else(|| declared_seconds(&*reader, track)),
-        };
-        let mut coded = Coded {
-            path: path.to_path_buf(),
-            track: track_id,
-            reader,
-            decoder,
-            header,
-            sound: 0..u64::MAX,
-            decoded: 0,
-            first: Vec::new(),
-            interleaved: Vec::new(),
-            packets: 0,
-            skipped: 0,
-        };
+        let mut coded = Coded::new(path, reader, head)?;
         let mut first = Vec::new();
         while first.is_empty() {
             if !coded.decode(&mut first)? {
                 return Err(Error::file(path, "at least one sample", "none", REFETCH));
             }
         }
-        if let Some(edit) = edit {
+        if let Some(edit) = edits.iter().find(|edit| edit.track == coded.track) {
             coded.sound = edit.samples(coded.header.sample_rate);
+            coded.header.declared = edit.seconds.or(coded.header.declared);
         }
-        coded.decoded = 0;
         coded.keep_sound(&mut first, 0);
         coded.first = first;
         Ok(Box::new(coded) as Box<dyn Decoder>)
@@ -107,6 +86,30 @@ impl Decoder for Coded {
 }
 
 impl Coded {
+    /// A decoder that has decoded nothing yet: rate and channels are unknown.
+    fn new(path: &Path, reader: Box<dyn FormatReader>, head: &[u8]) -> Result<Self> {
+        let (track, decoder) = decoder_of(path, &*reader, head)?;
+        let header = Header {
+            codec: decoder.codec_info().short_name.to_owned(),
+            sample_rate: 0,
+            channels: 0,
+            declared: declared_seconds(&*reader, track),
+        };
+        Ok(Self {
+            path: path.to_path_buf(),
+            track: track.id,
+            reader,
+            decoder,
+            header,
+            sound: 0..u64::MAX,
+            decoded: 0,
+            first: Vec::new(),
+            interleaved: Vec::new(),
+            packets: 0,
+            skipped: 0,
+        })
+    }
+
     /// Appends the samples of the next packet; `false` at the end. A damaged packet adds none.
     fn decode(&mut self, mono: &mut Vec<f32>) -> Result<bool> {
         let packet = match self.reader.next_packet() {
@@ -123,9 +126,10 @@ impl Coded {
             Ok(buffer) if buffer.frames() == 0 => Ok(true),
             Ok(buffer) => {
                 let (rate, channels) = (buffer.spec().rate(), buffer.spec().channels().count());
+                let early = before_zero(&packet).min(buffer.frames());
                 buffer.copy_to_vec_interleaved(&mut self.interleaved);
                 self.check_constant(rate, channels)?;
-                downmix(&self.interleaved, channels, mono);
+                downmix(&self.interleaved[early * channels..], channels, mono);
                 Ok(true)
             }
             Err(Fault::IoError(_) | Fault::DecodeError(_)) => {
@@ -173,6 +177,13 @@ impl Coded {
         }
         Ok(false)
     }
+}
+
+/// Samples of a decoded packet that lie before time zero: an Ogg stream whose first page counts fewer samples than it
+/// holds starts within it (Vorbis I specification, section A.2).
+fn before_zero(packet: &Packet) -> usize {
+    let start = packet.pts.saturating_add(packet.trim_start).get();
+    usize::try_from(start.saturating_neg()).unwrap_or(0)
 }
 
 /// The error for a file that is damaged where it starts, or in a format not known here.

@@ -30,7 +30,7 @@ impl Edit {
 }
 
 /// The edits of the tracks that have exactly one; none for files that are not MP4 or that make no sense.
-pub(super) fn sound_edit(mut file: &File, head: &[u8]) -> Vec<Edit> {
+pub(super) fn sound_edits(mut file: &File, head: &[u8]) -> Vec<Edit> {
     if head.get(4..8) != Some(b"ftyp") {
         return Vec::new();
     }
@@ -79,7 +79,7 @@ fn edit(trak: &[u8], movie_ticks: f64) -> Option<Edit> {
     let wide = if list.first() == Some(&1) { 8 } else { 4 };
     let empty = if wide == 8 { u64::MAX } else { u32::MAX.into() }; // an edit without media: a pause before the sound
     let count = number(list, 4, 4)? as usize;
-    let entries = list[8..].chunks_exact(2 * wide + 4).take(count);
+    let entries = list.get(8..)?.chunks_exact(2 * wide + 4).take(count);
     let mut edits = entries.map(|entry| (number(entry, 0, wide), number(entry, wide, wide)));
     let mut media = edits.by_ref().filter(|&(_, start)| start != Some(empty));
     let ((length, start), None) = (media.next()?, media.next()) else { return None };
@@ -113,4 +113,43 @@ fn boxes(mut rest: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
 fn number(bytes: &[u8], at: usize, width: usize) -> Option<u64> {
     let bytes = bytes.get(at..at + width)?;
     Some(bytes.iter().fold(0, |number, &byte| number << 8 | u64::from(byte)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn boxed(kind: &[u8; 4], body: &[u8]) -> Vec<u8> {
+        [&(8 + body.len() as u32).to_be_bytes()[..], kind, body].concat()
+    }
+
+    fn words(words: &[u32]) -> Vec<u8> {
+        words.iter().flat_map(|word| word.to_be_bytes()).collect()
+    }
+
+    /// A `trak` of number 7 at 44,100 ticks a second with edits of (length, start).
+    fn trak(edits: &[(u32, u32)]) -> Vec<u8> {
+        let rows: Vec<u32> = edits.iter().flat_map(|&(length, start)| [length, start, 1 << 16]).collect();
+        let list = [words(&[0, edits.len() as u32]), words(&rows)].concat();
+        let mdia = boxed(b"mdia", &boxed(b"mdhd", &words(&[0, 0, 0, 44_100, 46_080])));
+        [boxed(b"tkhd", &words(&[0, 0, 0, 7])), mdia, boxed(b"edts", &boxed(b"elst", &list))].concat()
+    }
+
+    #[test]
+    fn one_edit_is_the_sound() {
+        let found = edit(&trak(&[(2000, 1024)]), 1000.0).unwrap();
+        assert_eq!(found, Edit { track: 7, start: 1024.0 / 44_100.0, seconds: Some(2.0) });
+        assert_eq!(found.samples(44_100), 1024..1024 + 88_200);
+        assert_eq!(edit(&trak(&[(500, u32::MAX), (0, 1024)]), 1000.0).unwrap().samples(44_100), 1024..u64::MAX);
+    }
+
+    #[test]
+    fn lists_that_cut_and_splice_or_break_off_are_left_alone() {
+        assert_eq!(edit(&trak(&[(10, 0), (10, 500)]), 1000.0), None);
+        assert_eq!(edit(&trak(&[]), 1000.0), None);
+        let whole = trak(&[(2000, 1024)]);
+        for length in 0..whole.len() {
+            assert_eq!(edit(&whole[..length], 1000.0), None, "{length} bytes");
+        }
+    }
 }

@@ -12,14 +12,14 @@ low="aevalsrc=0.5*sin(2*PI*440*t):s=8000:d=0.25"
 make() { # source, file, encoder options
     source=$1 file=$2
     shift 2
-    ffmpeg -v error -y -bitexact -f lavfi -i "$source" -flags +bitexact -map_metadata -1 "$@" "$here/$file"
+    ffmpeg -v error -y -bitexact -f lavfi -i "$source" -flags +bitexact -fflags +bitexact -map_metadata -1 "$@" "$here/$file"
 }
 make "$mono" mono.flac -c:a flac -sample_fmt s16 -t 0.4
 make "$stereo" stereo.flac -c:a flac -sample_fmt s16 -t 0.4
 make "$stereo" stereo-cbr.mp3 -c:a libmp3lame -b:a 128k
 make "$mono" mono-vbr.mp3 -c:a libmp3lame -q:a 2
 make "$stereo" stereo.ogg -c:a libvorbis -q:a 6
-make "$mono" mono.ogg -c:a libvorbis -q:a 6
+make "$mono" mono.ogg -c:a libvorbis -q:a 6 -page_duration 200000 # several pages
 make "$stereo" stereo.m4a -c:a aac -b:a 128k
 make "$mono" mono.aac -c:a aac -b:a 96k
 make "$low" mono-24bit.wav -c:a pcm_s24le
