@@ -46,11 +46,16 @@ impl Extract {
             return Ok(Outcome::Done);
         }
         let summary = extraction.run(console)?;
-        remark_unnamed(summary.without_artist, console);
-        warn_of_failures(&summary, &extraction, console);
+        remark(&summary, &extraction, console);
         console.result("homonym.extract/1", &summary, || describe(&summary, &extraction))?;
         Ok(if summary.failed.is_empty() { Outcome::Done } else { Outcome::SomeInputsFailed })
     }
+}
+
+/// Tells what the user should know beside the result: rows without an artist, tracks left out.
+pub(super) fn remark(summary: &Summary, extraction: &Extraction, console: &Console) {
+    remark_unnamed(summary.without_artist, console);
+    warn_of_failures(summary, extraction, console);
 }
 
 fn remark_unnamed(rows: usize, console: &Console) {
@@ -76,7 +81,7 @@ fn describe_plan(plan: &Plan) -> String {
     format!("{listed} tracks listed, {stored} of them in the store already, {to_extract} to extract{missing}")
 }
 
-fn describe(summary: &Summary, extraction: &Extraction) -> String {
+pub(super) fn describe(summary: &Summary, extraction: &Extraction) -> String {
     format!(
         "{}: {} tracks, {:.1} MB\nextracted {} tracks, {:.2} h of audio, {} frames in {:.1} s; {} failed",
         extraction.out.display(),

@@ -7,10 +7,12 @@ use serde::Serialize;
 
 use super::{Console, Outcome};
 use crate::frontend::Recipe;
-use crate::store::Store;
+use crate::matrix::Matrix;
+use crate::models::{Header, Model};
+use crate::store::{Store, npy};
 use crate::{Error, Result};
 
-/// Say what a feature store holds.
+/// Say what a feature store, a model or a matrix holds.
 #[derive(clap::Args)]
 pub(super) struct Inspect {
     /// What to look at.
@@ -28,8 +30,19 @@ struct Kind {
 }
 
 /// To inspect a further kind, add a row.
-static KINDS: &[Kind] =
-    &[Kind { name: "a feature store (a folder)", recognises: Path::is_dir, inspect: inspect_store }];
+static KINDS: &[Kind] = &[
+    Kind { name: "a feature store (a folder)", recognises: Path::is_dir, inspect: inspect_store },
+    Kind {
+        name: "a model (.safetensors)",
+        recognises: |path| has_extension(path, "safetensors"),
+        inspect: inspect_model,
+    },
+    Kind { name: "a matrix (.npy)", recognises: |path| has_extension(path, "npy"), inspect: inspect_matrix },
+];
+
+fn has_extension(path: &Path, extension: &str) -> bool {
+    path.is_file() && path.extension().is_some_and(|found| found.eq_ignore_ascii_case(extension))
+}
 
 impl Inspect {
     pub(super) fn run(self, console: &Console) -> Result<Outcome> {
@@ -96,16 +109,81 @@ fn describe(report: &StoreReport<'_>) -> String {
         (true, failed) => format!("complete but for {failed} tracks that failed (failures.csv)"),
         (false, _) => format!("unfinished, {} tracks planned: run extract again", report.planned),
     };
-    let recipe = serde_json::to_string(report.recipe).expect("a recipe is plain data");
     let lines = [
         ("feature store", state),
         ("tracks", report.tracks.to_string()),
         ("artists", report.artists.map_or("unknown".into(), |artists| artists.to_string())),
         ("audio", format!("{:.2} h, {} frames", report.audio_seconds / 3600.0, report.frames)),
         ("size", format!("{:.1} MB, {}", report.bytes as f64 / 1e6, report.precision)),
-        ("recipe", format!("{} {recipe}", report.recipe_hash)),
+        ("recipe", format!("{} {}", report.recipe_hash, json(report.recipe))),
         ("catalogue", format!("{} ({})", report.catalogue.display(), report.columns.join(", "))),
         ("checksums", if report.verified { "all right" } else { "not checked (--verify)" }.into()),
     ];
-    lines.map(|(name, value)| format!("{name:<14}{value}")).join("\n")
+    table(&lines)
+}
+
+fn inspect_model(arguments: &Inspect, console: &Console) -> Result<()> {
+    #[derive(Serialize)]
+    struct Report<'a> {
+        kind: &'static str,
+        hash: String,
+        parameters: usize,
+        #[serde(flatten)]
+        header: &'a Header,
+    }
+    let model = Model::open(&arguments.file)?;
+    let header = &model.header;
+    let report = Report { kind: "model", hash: model.hash()?, parameters: model.params.len(), header };
+    console.result("homonym.inspect/1", &report, || {
+        let lines = [
+            ("model", report.hash.clone()),
+            ("network", json(&header.network)),
+            ("parameters", report.parameters.to_string()),
+            ("segment", format!("{} frames", header.frames)),
+            ("track", json(&header.track)),
+            ("front end", format!("{} {}", header.front_end.hash(), json(&header.front_end))),
+            ("trained", format!("{} steps", header.step)),
+            ("training", json(&header.training)),
+        ];
+        table(&lines)
+    })
+}
+
+fn inspect_matrix(arguments: &Inspect, console: &Console) -> Result<()> {
+    #[derive(Serialize)]
+    struct Report {
+        kind: &'static str,
+        rows: usize,
+        cols: usize,
+        finite: bool,
+        least_norm: f64,
+        greatest_norm: f64,
+    }
+    let matrix: Matrix<f64> = npy::read(&arguments.file)?;
+    let norms = matrix.iter_rows().map(|row| row.iter().map(|x| x * x).sum::<f64>().sqrt());
+    let (least, greatest) = norms.fold((f64::INFINITY, 0.0f64), |(low, high), norm| (low.min(norm), high.max(norm)));
+    let report = Report {
+        kind: "matrix",
+        rows: matrix.rows,
+        cols: matrix.cols,
+        finite: matrix.non_finite().is_none(),
+        least_norm: if matrix.rows == 0 { 0.0 } else { least },
+        greatest_norm: greatest,
+    };
+    console.result("homonym.inspect/1", &report, || {
+        table(&[
+            ("matrix", format!("{} × {}", report.rows, report.cols)),
+            ("finite", if report.finite { "yes" } else { "no" }.to_owned()),
+            ("norms", format!("{:.4} to {:.4}", report.least_norm, report.greatest_norm)),
+        ])
+    })
+}
+
+fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("plain data")
+}
+
+/// Names and values in two columns.
+fn table(lines: &[(&str, String)]) -> String {
+    lines.iter().map(|(name, value)| format!("{name:<14}{value}\n")).collect()
 }

@@ -1,7 +1,5 @@
 //! `homonym mel`: the mel spectrogram of one file, as the networks see it before compression.
 
-use std::fs::File;
-use std::io::{BufWriter, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -9,6 +7,7 @@ use serde::Serialize;
 use super::{Console, Outcome};
 use crate::audio::AudioInfo;
 use crate::frontend::{self, Recipe};
+use crate::store::npy::NpyRows;
 use crate::{Error, Monitor as _, Result};
 
 /// Write the mel power spectrogram of an audio file as a NumPy array, frames × 128 bands.
@@ -43,7 +42,7 @@ impl Mel {
                 return Err(Error::Interrupted(format!("stopped; {} is not written", self.out.display())));
             }
             console.advance((frames.len() / recipe.bands) as u64);
-            rows.write(frames)
+            frames.chunks_exact(recipe.bands).try_for_each(|frame| rows.push(frame))
         })?;
         console.end();
         if source.skipped_packets > 0 {
@@ -71,61 +70,4 @@ fn describe(report: &Report) -> String {
     let channels = if *channels == 1 { "1 channel".to_owned() } else { format!("{channels} channels") };
     let source = format!("{seconds:.2} s, {codec}, {sample_rate} Hz, {channels}");
     format!("{}: {frames} frames × {bands} bands ({source})", report.out.display())
-}
-
-/// Writes a NumPy array row by row beside its final place and moves it there when it is whole.
-struct NpyRows {
-    path: PathBuf,
-    partial: PathBuf,
-    file: BufWriter<File>,
-    columns: usize,
-    values: usize,
-}
-
-/// Magic, version and dictionary together; the format asks for a multiple of 64.
-const NPY_HEADER: usize = 128;
-
-impl NpyRows {
-    fn create(path: &Path, columns: usize) -> Result<Self> {
-        let name = path.file_name().ok_or_else(|| Error::setting("--out", "must name a file"))?;
-        let partial = path.with_file_name(format!(".{}.{}.partial", name.to_string_lossy(), std::process::id()));
-        let file = File::create(&partial).map_err(Error::io(&partial))?;
-        let mut rows = Self { path: path.to_path_buf(), partial, file: BufWriter::new(file), columns, values: 0 };
-        rows.header()?;
-        Ok(rows)
-    }
-
-    /// Writes the header for the rows so far; its size does not depend on them.
-    fn header(&mut self) -> Result<()> {
-        let shape = format!("({}, {})", self.values / self.columns, self.columns);
-        let dictionary = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}");
-        let room = NPY_HEADER - 10;
-        let mut header = b"\x93NUMPY\x01\x00".to_vec();
-        header.extend((room as u16).to_le_bytes());
-        header.extend(format!("{dictionary:<width$}\n", width = room - 1).bytes());
-        self.file.write_all(&header).map_err(Error::io(&self.partial))
-    }
-
-    /// Appends whole rows.
-    fn write(&mut self, values: &[f32]) -> Result<()> {
-        self.values += values.len();
-        let mut write = |value: &f32| self.file.write_all(&value.to_le_bytes());
-        values.iter().try_for_each(&mut write).map_err(Error::io(&self.partial))
-    }
-
-    /// Puts the file in its place and says how many rows it has.
-    fn finish(mut self) -> Result<usize> {
-        self.file.rewind().map_err(Error::io(&self.partial))?;
-        self.header()?;
-        self.file.flush().and_then(|()| self.file.get_ref().sync_all()).map_err(Error::io(&self.partial))?;
-        std::fs::rename(&self.partial, &self.path).map_err(Error::io(&self.path))?;
-        Ok(self.values / self.columns)
-    }
-}
-
-impl Drop for NpyRows {
-    /// Leaves nothing behind after a failure; after a success there is nothing to remove.
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.partial);
-    }
 }

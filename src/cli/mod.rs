@@ -2,14 +2,20 @@
 //!
 //! Exit codes: 0 done; 1 failed; 2 wrong usage; 3 done, but some inputs failed; 130 stopped by Ctrl-C.
 
+mod bench;
 mod cluster;
+mod config;
 mod console;
+mod embed;
 mod evaluate;
 mod extract;
+mod info;
 mod inspect;
 mod measure;
 mod mel;
+mod run;
 mod split;
+mod train;
 
 use std::process::ExitCode;
 
@@ -44,13 +50,18 @@ struct Global {
 
 #[derive(Subcommand)]
 enum Verb {
-    Extract(extract::Extract),
-    Inspect(inspect::Inspect),
     Mel(mel::Mel),
+    Extract(extract::Extract),
+    Train(train::Train),
+    Embed(embed::Embed),
     Cluster(cluster::Cluster),
     Split(split::Split),
-    Measure(measure::Measure),
     Evaluate(evaluate::Evaluate),
+    Measure(measure::Measure),
+    Run(run::Run),
+    Bench(bench::Bench),
+    Info(info::Info),
+    Inspect(inspect::Inspect),
     /// Print a completion script for a shell.
     Completions {
         /// Which shell.
@@ -70,13 +81,18 @@ pub(crate) enum Outcome {
 impl Verb {
     fn run(self, console: &Console) -> crate::Result<Outcome> {
         match self {
-            Self::Extract(verb) => verb.run(console),
-            Self::Inspect(verb) => verb.run(console),
             Self::Mel(verb) => verb.run(console),
+            Self::Extract(verb) => verb.run(console),
+            Self::Train(verb) => verb.run(console),
+            Self::Embed(verb) => verb.run(console),
             Self::Cluster(verb) => verb.run(console),
             Self::Split(verb) => verb.run(console),
-            Self::Measure(verb) => verb.run(console),
             Self::Evaluate(verb) => verb.run(console),
+            Self::Measure(verb) => verb.run(console),
+            Self::Run(verb) => verb.run(console),
+            Self::Bench(verb) => verb.run(console),
+            Self::Info(verb) => verb.run(console),
+            Self::Inspect(verb) => verb.run(console),
             Self::Completions { shell } => {
                 clap_complete::generate(shell, &mut Arguments::command(), "homonym", &mut std::io::stdout());
                 Ok(Outcome::Done)
@@ -103,6 +119,26 @@ pub fn main() -> ExitCode {
             })
         }
     }
+}
+
+/// Opens a feature store and says if it is not complete.
+fn open_store(folder: &std::path::Path, console: &Console) -> crate::Result<crate::store::Store> {
+    use crate::Monitor as _;
+    let store = crate::store::Store::open(folder)?;
+    if !store.is_complete() {
+        let (have, planned) = (store.len(), store.planned());
+        let folder = folder.display();
+        console.warn(&format!(
+            "{folder} is unfinished ({have} of {planned} tracks): run `homonym extract` again to complete it"
+        ));
+    }
+    Ok(store)
+}
+
+/// The instruction set of the kernels, or why the forced one cannot be had.
+fn chosen_isa() -> crate::Result<&'static str> {
+    use homonym_kernels::{ISA_VARIABLE, Isa};
+    Ok(Isa::chosen().map_err(|error| Error::setting(ISA_VARIABLE, error))?.name())
 }
 
 fn limit_threads(threads: Option<std::num::NonZeroUsize>) -> crate::Result<()> {

@@ -1,6 +1,7 @@
 //! `homonym split`: the tracks under each name, split into artists.
 
-use std::path::PathBuf;
+use std::fmt;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
@@ -30,7 +31,7 @@ pub(crate) struct Split {
 
 /// The result: `homonym.split/1`.
 #[derive(Serialize)]
-struct Summary {
+pub(super) struct Summary {
     names: usize,
     names_split: usize,
     tracks: usize,
@@ -40,34 +41,47 @@ struct Summary {
 
 impl Split {
     pub(super) fn run(self, console: &Console) -> Result<Outcome> {
-        let Embeddings { points, table, .. } = Embeddings::open(&self.prefix)?;
-        let name_column = table.require(&self.name_column, "--name-column")?;
-        let Some(id_column) = table.column("track_id").or_else(|| table.column("path")) else {
-            let columns = table.columns.join(", ");
-            return Err(Error::file(
-                &self.prefix,
-                "a column `track_id` or `path`",
-                columns,
-                "add one that names tracks",
-            ));
-        };
-        let names: Vec<&str> = table.values(name_column).collect();
-        let decisions = split(&points, &names, self.distance, console)?;
-        let summary = Summary::of(&names, &decisions);
-        if summary.tracks_without_name > 0 {
-            console.warn(&format!("left out {} tracks without a name", summary.tracks_without_name));
-        }
-        let tracks = table.values(id_column).zip(names).zip(decisions);
-        let rows = tracks.filter_map(|((id, name), decision)| {
-            let Decision { cluster, confidence } = decision?;
-            Some(vec![id.to_owned(), name.to_owned(), cluster.to_string(), format!("{confidence:.4}")])
-        });
-        let columns = ["track_id", "name", "cluster", "confidence"].map(str::to_owned).to_vec();
-        Table { columns, rows: rows.collect() }.write(&self.out)?;
+        let embeddings = Embeddings::open(&self.prefix)?;
+        let summary = decide(&embeddings, &self.name_column, self.distance, &self.out, console)?;
         console.remark(&format!("wrote {}", self.out.display()));
-        console.result("homonym.split/1", &summary, || summary.text())?;
+        console.result("homonym.split/1", &summary, || summary.to_string())?;
         Ok(Outcome::Done)
     }
+}
+
+/// Splits the tracks under each name and writes the decisions to `out`.
+pub(super) fn decide(
+    embeddings: &Embeddings,
+    name_column: &str,
+    distance: f64,
+    out: &Path,
+    console: &Console,
+) -> Result<Summary> {
+    let Embeddings { points, table, .. } = embeddings;
+    let name_column = table.require(name_column, "--name-column")?;
+    let Some(id_column) = table.column("track_id").or_else(|| table.column("path")) else {
+        let columns = table.columns.join(", ");
+        return Err(Error::input(
+            "the embeddings",
+            "a column `track_id` or `path`",
+            columns,
+            "add one that names tracks",
+        ));
+    };
+    let names: Vec<&str> = table.values(name_column).collect();
+    let decisions = split(points, &names, distance, console)?;
+    let summary = Summary::of(&names, &decisions);
+    if summary.tracks_without_name > 0 {
+        console.warn(&format!("left out {} tracks without a name", summary.tracks_without_name));
+    }
+    let tracks = table.values(id_column).zip(names).zip(decisions);
+    let rows = tracks.filter_map(|((id, name), decision)| {
+        let Decision { cluster, confidence } = decision?;
+        Some(vec![id.to_owned(), name.to_owned(), cluster.to_string(), format!("{confidence:.4}")])
+    });
+    let columns = ["track_id", "name", "cluster", "confidence"].map(str::to_owned).to_vec();
+    Table { columns, rows: rows.collect() }.write(out)?;
+    Ok(summary)
 }
 
 impl Summary {
@@ -83,9 +97,11 @@ impl Summary {
             tracks_without_name: names.len() - decided.len(),
         }
     }
+}
 
-    fn text(&self) -> String {
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { names, names_split, tracks, clusters, .. } = self;
-        format!("{tracks} tracks under {names} names: {clusters} artists; {names_split} names are split")
+        write!(f, "{tracks} tracks under {names} names: {clusters} artists; {names_split} names are split")
     }
 }

@@ -87,7 +87,7 @@ pub fn read_finite<T: Element>(path: &Path) -> Result<Matrix<T>> {
 pub fn write<T: Element>(path: &Path, matrix: &Matrix<T>) -> Result<()> {
     let mut rows = NpyRows::create(path, matrix.cols)?;
     matrix.iter_rows().try_for_each(|row| rows.push(row))?;
-    rows.finish()
+    rows.finish().map(drop)
 }
 
 /// Writes a matrix row by row, without knowing how many there will be.
@@ -125,12 +125,13 @@ impl<T: Element> NpyRows<T> {
         self.output.write_all(&self.bytes).map_err(Error::io(self.output.path()))
     }
 
-    /// Writes the header and gives the file its name.
-    pub fn finish(mut self) -> Result<()> {
+    /// Writes the header and gives the file its name; returns how many rows it has.
+    pub fn finish(mut self) -> Result<usize> {
         let header = header_bytes(T::DESCR, self.rows, self.cols);
         let written = self.output.seek(SeekFrom::Start(0)).and_then(|_| self.output.write_all(&header));
         written.map_err(Error::io(self.output.path()))?;
-        self.output.commit()
+        self.output.commit()?;
+        Ok(self.rows)
     }
 }
 

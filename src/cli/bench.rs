@@ -1,0 +1,188 @@
+//! `homonym bench`: how fast this build is on this machine, on synthetic input.
+
+use std::time::Instant;
+
+use clap::ValueEnum;
+use rayon::prelude::*;
+use serde::Serialize;
+
+use super::{Console, Outcome};
+use crate::cluster::linkage;
+use crate::frontend::Recipe;
+use crate::matrix::Matrix;
+use crate::mining::BatchLabels;
+use crate::models::{InMemory, Layer, Standardisation};
+use crate::random::Random;
+use crate::train::{TrainConfig, Updater};
+use crate::{Monitor as _, Result};
+
+/// Measure the speed of a part of the engine on synthetic input; medians of several rounds.
+#[derive(clap::Args)]
+pub(super) struct Bench {
+    /// What to measure.
+    part: Part,
+    /// Rounds to take the median of.
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: u32,
+    /// Length of a segment in seconds (network).
+    #[arg(long, value_name = "SECONDS", default_value_t = 9.0)]
+    segment: f64,
+    /// Number of points (ward).
+    #[arg(long, value_name = "N", default_value_t = 2000)]
+    points: usize,
+    /// Values of a point (ward) or of an embedding (network).
+    #[arg(long, value_name = "D", default_value_t = 32)]
+    dims: usize,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Part {
+    /// The paper's network, batch 96: inference, and training steps with mining and update.
+    Network,
+    /// Mel spectrograms from samples.
+    Mel,
+    /// Ward clustering of points on the sphere.
+    Ward,
+}
+
+/// Segments in a batch, as 24 artists × 4.
+const BATCH: (usize, usize) = (24, 4);
+/// Seconds of audio that every thread turns into frames in a round.
+const AUDIO_SECONDS: usize = 60;
+
+impl Bench {
+    pub(super) fn run(self, console: &Console) -> Result<Outcome> {
+        match self.part {
+            Part::Network => self.network(console),
+            Part::Mel => self.mel(console),
+            Part::Ward => self.ward(console),
+        }?;
+        console.end();
+        Ok(Outcome::Done)
+    }
+
+    /// The median of the rounds, in seconds; one more round before them warms up.
+    fn median(&self, console: &Console, what: &str, mut job: impl FnMut(u64)) -> f64 {
+        console.begin(what, Some(u64::from(self.rounds)));
+        job(0);
+        let mut seconds: Vec<f64> = (1..=u64::from(self.rounds))
+            .map(|round| {
+                let clock = Instant::now();
+                job(round);
+                console.advance(1);
+                clock.elapsed().as_secs_f64()
+            })
+            .collect();
+        seconds.sort_unstable_by(f64::total_cmp);
+        seconds[seconds.len() / 2]
+    }
+
+    fn network(&self, console: &Console) -> Result<()> {
+        #[derive(Serialize)]
+        struct Report {
+            batch: usize,
+            frames: usize,
+            dims: usize,
+            threads: usize,
+            isa: &'static str,
+            forward_samples_per_s: f64,
+            train_samples_per_s: f64,
+        }
+        let config = TrainConfig::default();
+        let recipe = Recipe::default();
+        let (frames, bands) = (recipe.seconds_to_frames(self.segment), recipe.bands);
+        let crate::models::NetworkSpec::MetricCnn(spec) = &config.network;
+        let spec = crate::models::MetricCnnSpec { dims: self.dims, ..spec.clone() };
+        let network =
+            crate::models::NetworkSpec::MetricCnn(spec).build(frames, bands, Standardisation::identity(bands))?;
+        let batch = BATCH.0 * BATCH.1;
+        let mut random = Random::keyed(0, &[]);
+        let power = |_| (random.normal() * 2.0 - 5.0).exp() as f32;
+        let values: Vec<f32> = (0..batch * frames * bands).map(power).collect();
+        let segments = InMemory { values: &values, size: frames * bands };
+        let labels = BatchLabels { per_artist: BATCH.1, tags: vec![Vec::new(); batch] };
+        let params = network.params().initial(0);
+        let forward = self.median(console, "forward", |_| drop(network.embed(&params, &segments, Layer::Embedding)));
+        let mut updater = Updater::new(&*network, &config, params.clone());
+        let train = self.median(console, "training", |step| {
+            updater.update(&segments, &labels, step);
+        });
+        let report = Report {
+            batch,
+            frames,
+            dims: self.dims,
+            threads: rayon::current_num_threads(),
+            isa: super::chosen_isa()?,
+            forward_samples_per_s: batch as f64 / forward,
+            train_samples_per_s: batch as f64 / train,
+        };
+        console.result("homonym.bench.network/1", &report, || {
+            let Report { forward_samples_per_s: forward, train_samples_per_s: train, threads, isa, .. } = &report;
+            format!("forward {forward:.0} samples/s, training {train:.0} samples/s ({isa}, {threads} threads, batch {batch})")
+        })
+    }
+
+    fn mel(&self, console: &Console) -> Result<()> {
+        #[derive(Serialize)]
+        struct Report {
+            threads: usize,
+            audio_seconds: f64,
+            audio_seconds_per_s: f64,
+        }
+        let recipe = Recipe::default();
+        let threads = rayon::current_num_threads();
+        let mut random = Random::keyed(0, &[]);
+        let samples: Vec<f32> =
+            (0..AUDIO_SECONDS * recipe.sample_rate as usize).map(|_| random.normal() as f32 * 0.1).collect();
+        recipe.validate()?;
+        let seconds = self.median(console, "mel", |_| {
+            (0..threads).into_par_iter().for_each(|_| {
+                let mut stream = recipe.stream().expect("the recipe was checked");
+                let mut frames = Vec::new();
+                stream.push(&samples, &mut frames);
+                stream.finish(&mut frames);
+                std::hint::black_box(frames);
+            });
+        });
+        let audio_seconds = (threads * AUDIO_SECONDS) as f64;
+        let report = Report { threads, audio_seconds, audio_seconds_per_s: audio_seconds / seconds };
+        console.result("homonym.bench.mel/1", &report, || {
+            format!("mel: {:.0} seconds of audio per second ({threads} threads)", report.audio_seconds_per_s)
+        })
+    }
+
+    fn ward(&self, console: &Console) -> Result<()> {
+        #[derive(Serialize)]
+        struct Report {
+            points: usize,
+            dims: usize,
+            threads: usize,
+            seconds: f64,
+        }
+        let points = clustered_points(self.points, self.dims);
+        let mut failure = None;
+        let seconds = self.median(console, "ward", |_| failure = linkage(&points, &()).err());
+        if let Some(error) = failure {
+            return Err(error);
+        }
+        let report = Report { points: self.points, dims: self.dims, threads: rayon::current_num_threads(), seconds };
+        console.result("homonym.bench.ward/1", &report, || {
+            format!("ward: {} points × {} in {seconds:.3} s", report.points, report.dims)
+        })
+    }
+}
+
+/// Points on the sphere around n / 50 centres, with noise of 0.35.
+fn clustered_points(count: usize, dims: usize) -> Matrix<f32> {
+    let mut random = Random::keyed(0, &[]);
+    let centres: Vec<f64> = (0..count.div_ceil(50) * dims).map(|_| random.normal()).collect();
+    let mut data = Vec::with_capacity(count * dims);
+    for point in 0..count {
+        let centre = &centres[point / 50 * dims..][..dims];
+        let norm = centre.iter().map(|x| x * x).sum::<f64>().sqrt();
+        let noisy: Vec<f64> = centre.iter().map(|x| x / norm + 0.35 * random.normal() / (dims as f64).sqrt()).collect();
+        let norm = noisy.iter().map(|x| x * x).sum::<f64>().sqrt();
+        data.extend(noisy.iter().map(|x| (x / norm) as f32));
+    }
+    Matrix::new(count, dims, data)
+}

@@ -1,0 +1,88 @@
+//! `homonym embed`: the tracks of a store as points.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::{Console, Outcome};
+use crate::Result;
+use crate::catalogue::filter::{Filter, matching};
+use crate::embed::{embed_tracks, mel_statistics};
+use crate::matrix::Matrix;
+use crate::models::Model;
+use crate::store::Store;
+use crate::store::embeddings::{Embeddings, Origin};
+
+/// Turn the tracks of a feature store into points, one a track.
+///
+/// Writes PREFIX.npy (tracks × values, f32), PREFIX.csv (the catalogue's rows in the same order) and PREFIX.json (what
+/// made the points).
+#[derive(clap::Args)]
+pub(super) struct Embed {
+    /// The feature store.
+    store: PathBuf,
+    /// The model to embed with.
+    #[arg(long, value_name = "MODEL.safetensors", required_unless_present = "statistics")]
+    model: Option<PathBuf>,
+    /// No model: mean and deviation of each log-mel band, the plain baseline.
+    #[arg(long, conflicts_with = "model")]
+    statistics: bool,
+    /// Where to write.
+    #[arg(long, short, value_name = "PREFIX")]
+    out: PathBuf,
+    /// Linearly spaced segments of a track [default: the model's].
+    #[arg(long, value_name = "N", conflicts_with = "statistics")]
+    segments: Option<std::num::NonZeroUsize>,
+    /// Embed rows where a column has a value (or has not); may be repeated.
+    #[arg(long = "where", value_name = "COLUMN[!]=VALUE")]
+    filters: Vec<Filter>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Summary {
+    tracks: usize,
+    dims: usize,
+    seconds: f64,
+    origin: Origin,
+}
+
+impl Embed {
+    pub(super) fn run(self, console: &Console) -> Result<Outcome> {
+        let store = super::open_store(&self.store, console)?;
+        let rows = matching(store.table()?, &self.filters)?;
+        let mut model = self.model.as_deref().map(Model::open).transpose()?;
+        if let (Some(model), Some(segments)) = (&mut model, self.segments) {
+            model.header.track.segments = segments.get();
+        }
+        let clock = std::time::Instant::now();
+        let embeddings = embed(&store, &rows, model.as_ref(), console)?;
+        embeddings.write(&self.out)?;
+        let summary = Summary {
+            tracks: rows.len(),
+            dims: embeddings.points.cols,
+            seconds: clock.elapsed().as_secs_f64(),
+            origin: embeddings.origin.expect("embed records the origin"),
+        };
+        console.result("homonym.embed/1", &summary, || {
+            let Summary { tracks, dims, seconds, .. } = &summary;
+            format!("{}.npy: {tracks} tracks × {dims} in {seconds:.1} s", self.out.display())
+        })?;
+        Ok(Outcome::Done)
+    }
+}
+
+/// The points of some rows of a store: by a model, or without one by mel statistics.
+pub(super) fn embed(store: &Store, rows: &[usize], model: Option<&Model>, console: &Console) -> Result<Embeddings> {
+    let points = match model {
+        Some(model) => embed_tracks(store, rows, model, console)?,
+        None => mel_statistics(store, rows, console)?,
+    };
+    let origin = Origin {
+        model: model.map_or(Ok("mel-statistics".to_owned()), Model::hash)?,
+        frontend: store.recipe_hash().to_owned(),
+        rest: serde_json::Map::new(),
+    };
+    let cols = points.len().checked_div(rows.len()).unwrap_or(0);
+    let points = Matrix::new(rows.len(), cols, points);
+    Embeddings::new(points, store.table()?.select(rows), Some(origin), store.folder())
+}

@@ -1,0 +1,166 @@
+//! `homonym train`: learns to place the tracks of one artist close together.
+
+use std::path::{Path, PathBuf};
+
+use clap::builder::{PossibleValue, PossibleValuesParser};
+use serde::Serialize;
+
+use super::{Console, Outcome, config};
+use crate::catalogue::filter::{Filter, matching};
+use crate::models::Model;
+use crate::store::Store;
+use crate::train::{End, PRESETS, Report, TrainConfig, train};
+use crate::{Error, Monitor as _, Result};
+
+/// Train a network on the tracks of a feature store.
+///
+/// Writes the best model by artists kept out of training, and beside it MODEL.metrics.jsonl, a line for each step and
+/// evaluation. Ctrl-C saves the state; --resume goes on from it.
+#[derive(clap::Args)]
+pub(super) struct Train {
+    /// The feature store.
+    #[arg(required_unless_present = "print_config")]
+    store: Option<PathBuf>,
+    /// Where to write the model.
+    #[arg(long, short, value_name = "MODEL.safetensors", required_unless_present = "print_config")]
+    out: Option<PathBuf>,
+    /// The named configuration to start from.
+    #[arg(long, value_parser = preset_names(), default_value = "paper")]
+    preset: String,
+    /// A TOML file with settings that differ from the preset's.
+    #[arg(long, value_name = "FILE.toml", env = "HOMONYM_CONFIG")]
+    config: Option<PathBuf>,
+    /// Length of a segment in seconds: 9 or 3 in the paper.
+    #[arg(long, value_name = "SECONDS")]
+    segment: Option<f64>,
+    /// Updates at most; 0 keeps the untrained network.
+    #[arg(long, value_name = "N")]
+    steps: Option<u64>,
+    /// Minutes of training at most, without preparation.
+    #[arg(long, value_name = "M")]
+    minutes: Option<f64>,
+    /// What every random choice depends on.
+    #[arg(long, value_name = "S", env = "HOMONYM_SEED")]
+    seed: Option<u64>,
+    /// Train on rows where a column has a value (or has not); may be repeated.
+    #[arg(long = "where", value_name = "COLUMN[!]=VALUE")]
+    filters: Vec<Filter>,
+    /// Go on with an interrupted run.
+    #[arg(long, conflicts_with = "force")]
+    resume: bool,
+    /// Replace an existing model.
+    #[arg(long)]
+    force: bool,
+    /// Print the merged configuration as TOML and do nothing.
+    #[arg(long)]
+    print_config: bool,
+    /// Check everything and say what would be trained.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+fn preset_names() -> PossibleValuesParser {
+    PRESETS.iter().map(|preset| PossibleValue::new(preset.name).help(preset.help)).into()
+}
+
+#[derive(Serialize)]
+struct Summary<'a> {
+    model: &'a Path,
+    model_hash: String,
+    metrics: &'a Path,
+    config: &'a TrainConfig,
+    #[serde(flatten)]
+    report: &'a Report,
+}
+
+#[derive(Serialize)]
+struct Plan<'a> {
+    tracks: usize,
+    config: &'a TrainConfig,
+}
+
+impl Train {
+    pub(super) fn run(self, console: &Console) -> Result<Outcome> {
+        let config = self.merged()?;
+        if self.print_config {
+            let text = toml::to_string(&config).expect("a configuration is plain data");
+            console.result("homonym.config/1", &config, || text)?;
+            return Ok(Outcome::Done);
+        }
+        let (Some(folder), Some(out)) = (&self.store, &self.out) else {
+            unreachable!("the parser requires both unless the configuration is printed");
+        };
+        let store = super::open_store(folder, console)?;
+        let rows = matching(store.table()?, &self.filters)?;
+        if self.dry_run {
+            let plan = Plan { tracks: rows.len(), config: &config };
+            let text = || format!("would train on {} tracks of {}", rows.len(), folder.display());
+            console.result("homonym.train.plan/1", &plan, text)?;
+            return Ok(Outcome::Done);
+        }
+        self.spare_existing(out)?;
+        self.learn(&store, &rows, &config, out, console)
+    }
+
+    fn merged(&self) -> Result<TrainConfig> {
+        let preset = PRESETS.iter().find(|preset| preset.name == self.preset);
+        let mut config = (preset.expect("the parser accepts only names from the table").config)();
+        if let Some(path) = &self.config {
+            config = config::overlay(&config, path)?;
+        }
+        config.segment = self.segment.unwrap_or(config.segment);
+        config.steps = self.steps.unwrap_or(config.steps);
+        config.minutes = self.minutes.or(config.minutes);
+        config.seed = self.seed.unwrap_or(config.seed);
+        config.validate()?;
+        Ok(config)
+    }
+
+    fn spare_existing(&self, out: &Path) -> Result<()> {
+        if out.exists() && !self.force && !self.resume {
+            let problem = format!("{} exists; --force replaces it, --resume goes on with its run", out.display());
+            return Err(Error::setting("--out", problem));
+        }
+        Ok(())
+    }
+
+    fn learn(
+        &self,
+        store: &Store,
+        rows: &[usize],
+        config: &TrainConfig,
+        out: &Path,
+        console: &Console,
+    ) -> Result<Outcome> {
+        let metrics = out.with_extension("metrics.jsonl");
+        let report = train(store, rows, config, out, &metrics, self.resume, console)?;
+        if report.held_out_artists < 2 && config.validation.share > 0.0 {
+            console.warn("too few artists to keep some out: the last parameters are kept, not the best");
+        }
+        let model_hash = Model::open(out)?.hash()?;
+        let summary = Summary { model: out, model_hash, metrics: &metrics, config, report: &report };
+        console.result("homonym.train/1", &summary, || describe(&summary))?;
+        Ok(Outcome::Done)
+    }
+}
+
+fn describe(summary: &Summary<'_>) -> String {
+    let Report { end, steps, best_step, best_triplet_error, seconds, samples_per_s, artists, tracks, .. } =
+        summary.report;
+    let why = match end {
+        End::Steps => "all steps done",
+        End::Minutes => "the time was over",
+        End::EarlyStop => "held-out artists had stopped improving",
+    };
+    let error = best_triplet_error.map_or(String::new(), |error| {
+        format!(
+            "\nbest at step {best_step}: triplet error {error:.4} on {} held-out artists",
+            summary.report.held_out_artists
+        )
+    });
+    format!(
+        "{}: {steps} steps in {:.1} min ({samples_per_s:.0} samples/s), {why}\ntrained on {tracks} tracks of {artists} artists{error}",
+        summary.model.display(),
+        seconds / 60.0,
+    )
+}
