@@ -101,9 +101,9 @@ impl fmt::Display for UnavailableIsa {
         let have: Vec<_> = Isa::available().map(Isa::name).collect();
         write!(
             f,
-            "{ISA_VARIABLE}={}: expected one that this CPU has ({}); unset it to let homonym choose",
-            self.0,
-            have.join(", ")
+            "expected an instruction set that this CPU has ({}), found `{}`; unset {ISA_VARIABLE} to have the best one",
+            have.join(", "),
+            self.0
         )
     }
 }

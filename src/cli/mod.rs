@@ -105,7 +105,7 @@ impl Verb {
 pub fn main() -> ExitCode {
     let Arguments { global, verb } = Arguments::parse();
     let console = Console::new(global.json, global.quiet);
-    let outcome = limit_threads(global.threads).and_then(|()| verb.run(&console));
+    let outcome = chosen_isa().and_then(|_| limit_threads(global.threads)).and_then(|()| verb.run(&console));
     console.finish();
     match outcome {
         Ok(Outcome::Done) => ExitCode::SUCCESS,

@@ -23,6 +23,10 @@ use crate::{Error, Result};
 const CHANNELS: [usize; 3] = [16, 32, 64];
 /// Pool sizes behind them.
 const POOLS: [usize; 3] = [2, 3, 3];
+/// Values of an embedding at most.
+const LARGEST_EMBEDDING: usize = 1 << 16;
+/// Values of a segment at most; 10 min of 128 bands are a fifth.
+const LARGEST_SEGMENT: usize = 1 << 24;
 /// Segments whose gradients one thread sums before the sums are added in order: fixed, so that the result does not
 /// depend on the thread count.
 const SHARD: usize = 4;
@@ -77,6 +81,20 @@ impl Default for MetricCnnSpec {
 }
 
 impl MetricCnnSpec {
+    /// Checks the ranges.
+    fn validate(&self) -> Result<()> {
+        let Self { dims, gain, dropout, .. } = self;
+        let checks = [
+            ((1..=LARGEST_EMBEDDING).contains(dims), "dims", format!("{dims} is not in 1..={LARGEST_EMBEDDING}")),
+            (*gain > 0.0 && gain.is_finite(), "gain", format!("{gain} is not a positive number")),
+            ((0.0..1.0).contains(dropout), "dropout", format!("{dropout} is not in 0..1")),
+        ];
+        match checks.into_iter().find(|(good, ..)| !good) {
+            Some((_, name, problem)) => Err(Error::setting(name, problem)),
+            None => Ok(()),
+        }
+    }
+
     fn compression(&self) -> Compression {
         match self.compression {
             Squash::Log1p => Compression::Log1p { gain: self.gain },
@@ -133,12 +151,11 @@ impl MetricCnn {
                 ),
             ));
         }
-        if !(0.0..1.0).contains(&spec.dropout) {
-            return Err(Error::setting("dropout", format!("{} is not in 0..1", spec.dropout)));
+        if frames.saturating_mul(bands) > LARGEST_SEGMENT {
+            let problem = format!("{frames} frames × {bands} bands are more than {LARGEST_SEGMENT} values");
+            return Err(Error::setting("segment", problem));
         }
-        if spec.dims == 0 {
-            return Err(Error::setting("dims", "an embedding needs at least one value"));
-        }
+        spec.validate()?;
         assert_eq!(standardisation.scale.len(), bands, "one scale a band");
         let isa = chosen_isa()?;
         let input = Image::new(frames, bands, 1);

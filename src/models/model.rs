@@ -98,6 +98,11 @@ impl Default for TrackVector {
 }
 
 impl TrackVector {
+    /// Checks the range.
+    pub fn validate(&self) -> Result<()> {
+        if self.segments > 0 { Ok(()) } else { Err(Error::setting("track.segments", "must be positive")) }
+    }
+
     /// The map of mean vectors (rows of `width`) that these settings ask for, fitted to them.
     pub fn output_map(&self, means: &[f32], width: usize) -> Standardisation {
         if self.standardise { Standardisation::fit(means, width) } else { Standardisation::identity(width) }
@@ -203,9 +208,10 @@ impl Model {
         let read = |name: &str, size: usize| values(&tensors, name, size).map_err(&wrong);
         let bands = header.front_end.bands;
         let input = Standardisation { scale: read("input.scale", bands)?, shift: read("input.shift", bands)? };
-        header.front_end.validate()?;
-        let network = header.network.build(header.frames, bands, input.clone())?;
-        let mut params = Vec::with_capacity(network.params().len());
+        let unusable = |error: Error| wrong(format!("a header where {error}"));
+        header.front_end.validate().and_then(|()| header.track.validate()).map_err(unusable)?;
+        let network = header.network.build(header.frames, bands, input.clone()).map_err(unusable)?;
+        let mut params = Vec::new(); // no room in advance: what the header says may be wrong
         for param in network.params().iter() {
             params.extend(read(&param.name, param.range().len())?);
         }

@@ -6,6 +6,7 @@ use super::augment::Augmentation;
 use super::segments::{linear_starts, random_start, read_segment};
 use crate::catalogue::groups::Groups;
 use crate::catalogue::table::Table;
+use crate::hash::fnv1a;
 use crate::mining::BatchLabels;
 use crate::models::Segments;
 use crate::random::Random;
@@ -134,10 +135,33 @@ impl<'s> LabelledTracks<'s> {
         batch
     }
 
-    /// `count` linearly spaced segments of each of at most `tracks` tracks, track by track.
-    pub fn survey(&self, tracks: usize, segment_frames: usize, count: usize) -> TrackSegments<'s> {
-        let step = self.tracks().div_ceil(tracks).max(1);
-        TrackSegments::new(self.frames.iter().copied().step_by(step), segment_frames, count)
+    /// At most `count` tracks that stand for all, artist by artist: of no artist many more than of another, but at least
+    /// two where there are as many, because an artist with one track has nothing to be compared with.
+    pub fn spread(&self, count: usize) -> Vec<usize> {
+        if self.tracks() <= count {
+            return self.artists.concat();
+        }
+        let each = (count / self.artists()).max(2);
+        let every = (each * self.artists()).div_ceil(count);
+        let of_artist = |tracks: &Vec<usize>| {
+            let step = tracks.len().div_ceil(each);
+            tracks.iter().copied().step_by(step).collect::<Vec<_>>()
+        };
+        self.artists.iter().step_by(every).flat_map(of_artist).take(count).collect()
+    }
+
+    /// `count` linearly spaced segments of each of some tracks, track by track.
+    pub fn survey(&self, tracks: &[usize], segment_frames: usize, count: usize) -> TrackSegments<'s> {
+        TrackSegments::new(tracks.iter().map(|&track| self.frames[track]), segment_frames, count)
+    }
+
+    /// Sixteen hexadecimal digits that tell other data apart: who has tracks of which lengths, under which tags.
+    pub fn fingerprint(&self) -> String {
+        let tracks = self.artists.iter().map(|artist| {
+            artist.iter().map(|&track| (self.frames[track].len(), &self.tags[track])).collect::<Vec<_>>()
+        });
+        let json = serde_json::to_vec(&tracks.collect::<Vec<_>>()).expect("lengths and tags are plain data");
+        format!("{:016x}", fnv1a(&json))
     }
 }
 

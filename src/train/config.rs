@@ -95,14 +95,15 @@ impl TrainConfig {
             (self.minutes.is_none_or(|minutes| minutes > 0.0), "minutes", "must be positive"),
             ((0.0..1.0).contains(&self.validation.share), "validation.share", "must be within 0..1"),
             (self.validation.every > 0, "validation.every", "must be positive"),
+            (self.validation.patience > 0, "validation.patience", "must be positive"),
             (self.validation.segments > 0, "validation.segments", "must be positive"),
             (self.validation.tracks > 0, "validation.tracks", "must be positive"),
-            (self.track.segments > 0, "track.segments", "must be positive"),
         ];
         if let Some((_, name, problem)) = checks.iter().find(|(good, ..)| !good) {
             return Err(Error::setting(name, problem));
         }
         self.augmentation.validate()?;
+        self.track.validate()?;
         self.mining.validate()?;
         self.optimizer.validate()
     }

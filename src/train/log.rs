@@ -34,9 +34,9 @@ pub(super) struct Log {
 }
 
 impl Log {
-    /// Opens the log of a run that continues after `step` updates: what an earlier run wrote beyond them is dropped.
-    pub(super) fn open(path: &Path, step: u64) -> Result<Self> {
-        let kept = if step > 0 { kept_lines(path, step) } else { Vec::new() };
+    /// Opens the log of a new run, or of one that continues after some updates: what it wrote beyond them is dropped.
+    pub(super) fn open(path: &Path, continues_after: Option<u64>) -> Result<Self> {
+        let kept = continues_after.map_or(Vec::new(), |step| kept_lines(path, step));
         let mut file = BufWriter::new(
             OpenOptions::new().create(true).write(true).truncate(true).open(path).map_err(Error::io(path))?,
         );

@@ -18,6 +18,8 @@ pub(super) struct Progress {
     pub best_error: Option<f64>,
     /// The step of the best error.
     pub best_step: u64,
+    /// Steps in a row, up to the last, that looked collapsed.
+    pub collapsed: u32,
 }
 
 /// Where the state of a run to `out` is kept while it runs.
@@ -37,27 +39,29 @@ pub(super) fn save(path: &Path, model: &Model, progress: &Progress, squares: &[f
     model.save(path, &[(TENSORS[0], squares), (TENSORS[1], previous)])
 }
 
-/// Reads a state; the run must have had the same configuration, but for its limits.
+/// Reads a state; the run must have had the same data and configuration, but for its limits. The model it returns says
+/// of its training what `fresh` says.
 pub(super) fn open(path: &Path, fresh: &Model) -> Result<(Model, Progress, Vec<f32>, Vec<f32>)> {
     let (mut model, tensors) = Model::open_with(path, &TENSORS)?;
     let progress = model.header.training["progress"].take();
     let progress = serde_json::from_value(progress)
         .map_err(|error| Error::file(path, "the state of a training run", error, "train without --resume"))?;
     let limits = ["steps", "minutes"];
-    let config = |model: &Model| {
-        let mut config = model.header.training["config"].clone();
-        if let Some(config) = config.as_object_mut() {
+    let unlimited = |model: &Model| {
+        let mut training = model.header.training.clone();
+        if let Some(config) = training["config"].as_object_mut() {
             limits.iter().for_each(|limit| drop(config.remove(*limit)));
         }
-        config
+        (training["config"].take(), training["data"].take())
     };
-    let same = config(&model) == config(fresh)
+    let same = unlimited(&model) == unlimited(fresh)
         && model.header.front_end == fresh.header.front_end
         && model.input == fresh.input;
     if !same {
         let advice = "resume with the settings and data of the run that made it, or train without --resume";
         return Err(Error::file(path, "the state of a run with the same settings and data", "another run's", advice));
     }
+    model.header.training.clone_from(&fresh.header.training);
     let [squares, previous] = <[Vec<f32>; 2]>::try_from(tensors).expect("as many tensors as names");
     Ok((model, progress, squares, previous))
 }

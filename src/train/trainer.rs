@@ -137,11 +137,12 @@ pub struct Report {
 
 /// Trains on rows of a store and keeps the best model at `out`; `log` gets a line for each step.
 ///
-/// With `resume`, goes on from the state that an interrupted run to the same `out` left behind.
+/// With `resume`, goes on from the state that an interrupted run to the same `out` left behind, to the same model as if
+/// it had not been interrupted; begins where there is neither state nor model.
 ///
 /// # Errors
 /// [`Error::Interrupted`] when the monitor asks to stop (the state is saved), [`Error::Failed`] when the embedding
-/// collapses, [`Error::Input`] and [`Error::Setting`] for data and settings that cannot be used.
+/// collapses or diverges, [`Error::Input`] and [`Error::Setting`] for data and settings that cannot be used.
 pub fn train(
     store: &Store,
     rows: &[usize],
@@ -156,16 +157,22 @@ pub fn train(
     let (tracks, held_out) =
         LabelledTracks::new(store, rows, &config.artist_column, tags)?.part(config.validation.share, config.seed);
     let frames = store.recipe().seconds_to_frames(config.segment);
-    let mut model = fresh_model(store, config, &tracks, frames)?;
+    let mut model = fresh_model(store, config, &tracks, &held_out, frames)?;
     let network = model.network()?;
     let mut updater = Updater::new(&*network, config, model.params.clone());
     let mut progress = Progress::default();
     let state_path = state::path(out);
-    if resume && state_path.exists() {
+    let resumed = resume && state_path.exists();
+    if resume && !resumed && out.exists() {
+        let (out, state) = (out.display(), state_path.display());
+        let problem = format!("the run of {out} is complete, there is no {state} to go on from; train it anew instead");
+        return Err(Error::setting("resume", problem));
+    }
+    if resumed {
         (model, progress, updater.squares, updater.previous) = state::open(&state_path, &model)?;
         updater.params.clone_from(&model.params);
     }
-    let log = Log::open(log, progress.step)?;
+    let log = Log::open(log, resumed.then_some(progress.step))?;
     let mut run = Run {
         config,
         tracks: &tracks,
@@ -178,7 +185,7 @@ pub fn train(
         log,
         frames,
     };
-    let report = run.run(monitor)?;
+    let report = run.run(resumed, monitor)?;
     match std::fs::remove_file(&state_path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io(&state_path)(error)),
         _ => Ok(report),
@@ -186,14 +193,24 @@ pub fn train(
 }
 
 /// The model before the first update.
-fn fresh_model(store: &Store, config: &TrainConfig, tracks: &LabelledTracks<'_>, frames: usize) -> Result<Model> {
+fn fresh_model(
+    store: &Store,
+    config: &TrainConfig,
+    tracks: &LabelledTracks<'_>,
+    held_out: &LabelledTracks<'_>,
+    frames: usize,
+) -> Result<Model> {
     let bands = store.bands();
     let input = match config.standardise {
-        true => config.network.fit_input(&tracks.survey(SURVEY.0, frames, SURVEY.1), frames, bands)?,
+        true => {
+            let survey = tracks.survey(&tracks.spread(SURVEY.0), frames, SURVEY.1);
+            config.network.fit_input(&survey, frames, bands)?
+        }
         false => Standardisation::identity(bands),
     };
     let network = config.network.build(frames, bands, input.clone())?;
-    let training = serde_json::json!({ "config": config });
+    let data = [tracks, held_out].map(LabelledTracks::fingerprint);
+    let training = serde_json::json!({ "config": config, "data": data });
     let header = Header {
         format: models::FORMAT,
         network: config.network.clone(),
@@ -221,14 +238,13 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn run(&mut self, monitor: &dyn Monitor) -> Result<Report> {
+    fn run(&mut self, resumed: bool, monitor: &dyn Monitor) -> Result<Report> {
         let batch = self.config.batch.fit(self.tracks.artists())?;
         monitor.begin("training", Some(self.config.steps));
         monitor.advance(self.progress.step);
         let first_step = self.progress.step;
         let mut work_seconds = 0.0;
-        let mut collapsed = 0;
-        if self.progress.step == 0 {
+        if !resumed {
             self.evaluate(monitor)?;
         }
         let end = loop {
@@ -251,10 +267,7 @@ impl Run<'_> {
             self.log.write(&Line::Step { step: self.progress.step, result: &step, samples_per_s: rate })?;
             monitor.advance(1);
             monitor.status(&self.status(&step, rate));
-            collapsed = if self.looks_collapsed(&step) { collapsed + 1 } else { 0 };
-            if collapsed >= COLLAPSED_STEPS {
-                return Err(self.collapse(&step));
-            }
+            self.give_up_if_lost(&step)?;
             if self.progress.step.is_multiple_of(self.config.validation.every) {
                 self.evaluate(monitor)?;
             }
@@ -284,7 +297,7 @@ impl Run<'_> {
             Some(End::Steps)
         } else if self.config.minutes.is_some_and(|minutes| seconds >= 60.0 * minutes) {
             Some(End::Minutes)
-        } else if self.held_out.artists() > 1 && step - best_step > validation.patience * validation.every {
+        } else if self.held_out.artists() > 1 && step - best_step >= validation.patience * validation.every {
             Some(End::EarlyStop)
         } else {
             None
@@ -298,6 +311,20 @@ impl Run<'_> {
             .map_or(String::new(), |minutes| format!(", {:.1} of {minutes} min", self.progress.seconds / 60.0));
         let error = self.progress.best_error.map_or(String::new(), |error| format!(", held out {error:.3}"));
         format!("loss {:.3}, active {:.2}{error}, {rate:.0} samples/s{left}", step.loss, step.active)
+    }
+
+    /// The error of a run that has diverged or stays collapsed.
+    fn give_up_if_lost(&mut self, step: &Step) -> Result<()> {
+        let finite = step.mean_norm.is_finite() && self.updater.params.iter().all(|param| param.is_finite());
+        if !finite {
+            let (at, out) = (self.progress.step, self.out.display());
+            let problem = "numbers have grown beyond all bounds";
+            return Err(Error::Failed(format!(
+                "training diverged at step {at}: {problem}; {out} keeps the best state before. Use a lower learning rate"
+            )));
+        }
+        self.progress.collapsed = if self.looks_collapsed(step) { self.progress.collapsed + 1 } else { 0 };
+        if self.progress.collapsed >= COLLAPSED_STEPS { Err(self.collapse(step)) } else { Ok(()) }
     }
 
     /// All embeddings (nearly) equal: then every triplet loses exactly the margin.
@@ -349,14 +376,14 @@ impl Run<'_> {
         if let Some(error) = error {
             monitor.status(&format!("held-out triplet error {error:.4}{}", if best { " (best)" } else { "" }));
         }
-        if self.progress.step > 0 { self.save_state() } else { Ok(()) }
+        self.save_state()
     }
 
     fn keep_best(&mut self, error: Option<f64>) -> Result<()> {
         let (network, track) = (self.updater.network, self.config.track);
         let mut best = self.model.clone();
         if track.standardise {
-            let survey = self.tracks.survey(SURVEY.0, self.frames, SURVEY.1);
+            let survey = self.tracks.survey(&self.tracks.spread(SURVEY.0), self.frames, SURVEY.1);
             let rows = network.embed(&best.params, &survey, track.layer);
             let width = track.layer.width(network);
             best.output = track.output_map(&crate::embed::average(&rows, width, SURVEY.1), width);

@@ -3,7 +3,7 @@
 use homonym_kernels as kernels;
 
 use crate::Result;
-use crate::models::{Network, Segments as _, TrackVector};
+use crate::models::{Network, TrackVector};
 use crate::sampling::LabelledTracks;
 
 use super::Validation;
@@ -52,15 +52,16 @@ pub(super) fn held_out_error(
     spec: &Validation,
     tracks: &LabelledTracks<'_>,
 ) -> Result<Option<f64>> {
-    let segments = tracks.survey(spec.tracks, network.input().0, spec.segments);
+    let chosen = tracks.spread(spec.tracks);
+    let segments = tracks.survey(&chosen, network.input().0, spec.segments);
     let width = track.layer.width(network);
     let rows = network.embed(params, &segments, track.layer);
     let mut points = crate::embed::average(&rows, width, spec.segments);
     let output = track.output_map(&points, width);
     points.chunks_exact_mut(width).for_each(|point| crate::embed::finish(&output, point));
-    let step = tracks.tracks().div_ceil(segments.count() / spec.segments).max(1);
-    let artists: Vec<usize> = tracks.artist_of_tracks().into_iter().step_by(step).collect();
-    let tags: Vec<Vec<u32>> = tracks.tags().iter().step_by(step).cloned().collect();
+    let artist_of_tracks = tracks.artist_of_tracks();
+    let artists: Vec<usize> = chosen.iter().map(|&track| artist_of_tracks[track]).collect();
+    let tags: Vec<Vec<u32>> = chosen.iter().map(|&track| tracks.tags()[track].clone()).collect();
     Ok(triplet_error(&points, width, &artists, &tags))
 }
 

@@ -1,0 +1,204 @@
+//! From audio files to artists told apart as a user does it: `extract`, `train`, `embed`, `split`, `evaluate`, `run`.
+#![cfg(feature = "cli")]
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use homonym::random::Random;
+use serde_json::Value;
+
+const ARTISTS: usize = 6;
+const TRACKS: usize = 4;
+
+/// Two seconds of an artist's chord in noise as a WAV file.
+fn write_track(path: &Path, artist: usize, track: usize) {
+    let spec = hound::WavSpec {
+        channels: 1,
+        sample_rate: 22_050,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
+    let mut writer = hound::WavWriter::create(path, spec).unwrap();
+    let mut random = Random::keyed(artist as u64, &[track as u64]);
+    for time in 0..44_100 {
+        let tone = |hertz: f64| (std::f64::consts::TAU * hertz * f64::from(time) / 22_050.0).sin();
+        let root = 200.0 * (artist + 1) as f64;
+        let sample = tone(root) + tone(root * 2.5) + 0.5 * random.normal();
+        writer.write_sample((sample * 4000.0) as i16).unwrap();
+    }
+    writer.finalize().unwrap();
+}
+
+fn homonym(folder: &Path, arguments: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_homonym"));
+    command.current_dir(folder).args(arguments.split_whitespace());
+    command
+}
+
+/// Runs, expects success, parses the JSON of the schema that the verb names.
+fn json(folder: &Path, arguments: &str) -> Value {
+    let verb = arguments.split_whitespace().next().unwrap();
+    json_of(verb, folder, arguments)
+}
+
+fn json_of(schema: &str, folder: &Path, arguments: &str) -> Value {
+    let output = homonym(folder, arguments).arg("--json").output().unwrap();
+    assert!(output.status.success(), "{arguments}: {}", told(&output));
+    let value: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(value["schema"], format!("homonym.{schema}/1"));
+    value
+}
+
+fn told(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Runs, expects an exit code, returns what was said.
+fn fails(folder: &Path, arguments: &str, code: i32) -> String {
+    let output = homonym(folder, arguments).output().unwrap();
+    assert_eq!(output.status.code(), Some(code), "{arguments}: {}", told(&output));
+    assert!(output.stdout.is_empty(), "{arguments}");
+    told(&output)
+}
+
+/// A folder with `c.csv`, `small.toml` and the feature store `store`.
+fn example() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let mut catalogue = "path,artist,name\n".to_owned();
+    for (artist, track) in (0..ARTISTS * TRACKS).map(|place| (place / TRACKS, place % TRACKS)) {
+        write_track(&path.join(format!("{artist}-{track}.wav")), artist, track);
+        catalogue += &format!("{artist}-{track}.wav,artist {artist},name {}\n", artist / 2);
+    }
+    fs::write(path.join("c.csv"), catalogue).unwrap();
+    let small = "segment = 0.8\n[network]\ndims = 8\n[batch]\nartists = 3\nsamples = 2\n[validation]\nshare = 0.34\nevery = 5\n";
+    fs::write(path.join("small.toml"), small).unwrap();
+    assert_eq!(json(path, "extract c.csv --out store")["tracks"], ARTISTS * TRACKS);
+    folder
+}
+
+#[test]
+fn audio_becomes_artists() {
+    let folder = example();
+    let path = folder.path();
+    let trained = json(path, "train store --config small.toml --steps 20 --out m.safetensors");
+    assert_eq!((&trained["end"], &trained["steps"]), (&"steps".into(), &20.into()));
+    assert_eq!((&trained["artists"], &trained["held_out_artists"]), (&4.into(), &2.into()));
+    assert_eq!((&trained["config"]["batch"]["artists"], &trained["config"]["steps"]), (&3.into(), &20.into()));
+    let metrics = fs::read_to_string(path.join("m.metrics.jsonl")).unwrap();
+    assert_eq!(metrics.lines().filter(|line| line.contains("\"event\":\"step\"")).count(), 20);
+    assert_eq!(json(path, "inspect m.safetensors")["hash"], trained["model_hash"]);
+
+    let embedded = json(path, "embed store --model m.safetensors --out tracks");
+    assert_eq!((&embedded["tracks"], &embedded["dims"]), (&(ARTISTS * TRACKS).into(), &8.into()));
+    assert_eq!(embedded["origin"]["model"], trained["model_hash"]);
+    let split = json(path, "split tracks --distance 1 --name-column name --out labels.csv");
+    assert_eq!((&split["tracks"], &split["names"]), (&(ARTISTS * TRACKS).into(), &(ARTISTS / 2).into()));
+    let accuracy = json(path, "evaluate classification tracks")["accuracy"].as_f64().unwrap();
+    assert!((0.0..=1.0).contains(&accuracy));
+
+    let run = json(path, "run c.csv --model m.safetensors --distance 1 --name-column name --out whole");
+    assert_eq!(run["split"], {
+        let mut same = split.clone();
+        same.as_object_mut().unwrap().remove("schema");
+        same
+    });
+    assert_eq!(fs::read(path.join("whole/labels.csv")).unwrap(), fs::read(path.join("labels.csv")).unwrap());
+    assert_eq!(fs::read(path.join("whole/embeddings.npy")).unwrap(), fs::read(path.join("tracks.npy")).unwrap());
+}
+
+#[test]
+fn what_cannot_be_trained_is_said() {
+    let folder = example();
+    let path = folder.path();
+    fs::write(path.join("typo.toml"), "stepz = 7\n").unwrap();
+    fs::write(path.join("wide.toml"), "margin = 9.0\n").unwrap();
+    let wrong = fails(path, "train store --config typo.toml --out m.safetensors", 1);
+    assert!(wrong.contains("typo.toml") && wrong.contains("stepz"), "{wrong}");
+    for (arguments, says) in [
+        ("train store --config wide.toml --out m.safetensors", "margin"),
+        ("train store --preset mine --out m.safetensors", "paper"),
+        ("train store --where colour=red --out m.safetensors", "path, artist, name"),
+        ("train store --segment 0.1 --out m.safetensors", "segment"),
+        ("train store", "--out"),
+    ] {
+        let error = fails(path, arguments, 2);
+        assert!(error.contains(says), "{arguments}: {error}");
+    }
+    assert!(fails(path, "train nothing --out m.safetensors", 1).contains("nothing"));
+    assert!(fails(path, "train store --config small.toml --where name=x --out m.safetensors", 1).contains("2 artists"));
+    assert!(fails(path, "embed store --model c.csv --out tracks", 1).contains("c.csv"));
+    let planned = json_of("train.plan", path, "train store --config small.toml --out m.safetensors --dry-run");
+    assert_eq!(planned["tracks"], ARTISTS * TRACKS);
+    assert!(!path.join("m.safetensors").exists());
+
+    let short = "train store --config small.toml --steps 2 --out m.safetensors";
+    json(path, short);
+    let model = fs::read(path.join("m.safetensors")).unwrap();
+    assert!(fails(path, short, 2).contains("--force"));
+    assert!(fails(path, &format!("{short} --resume"), 2).contains("complete"), "there is nothing to resume");
+    assert!(fs::read(path.join("m.safetensors")).unwrap() == model);
+    json(path, &format!("{short} --seed 3 --force"));
+    assert!(fs::read(path.join("m.safetensors")).unwrap() != model);
+}
+
+#[test]
+fn the_merged_configuration_can_be_printed_and_read_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let printed = homonym(path, "train --segment 3 --seed 5 --print-config").output().unwrap();
+    fs::write(path.join("own.toml"), &printed.stdout).unwrap();
+    let own = json_of("config", path, "train --config own.toml --steps 7 --print-config");
+    assert_eq!((&own["segment"], &own["seed"], &own["steps"]), (&3.0.into(), &5.into(), &7.into()));
+}
+
+/// Waits until `what` exists.
+fn wait_for(what: &Path) {
+    let clock = Instant::now();
+    while !what.exists() {
+        assert!(clock.elapsed() < Duration::from_secs(60), "{} does not appear", what.display());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_saves_a_state_that_resume_goes_on_from() {
+    let folder = example();
+    let path = folder.path();
+    let endless = "train store --config small.toml --out m.safetensors --steps 1000000";
+    // Nothing is held out, so that nothing ends the run early.
+    fs::write(path.join("small.toml"), fs::read_to_string(path.join("small.toml")).unwrap().replace("0.34", "0.0"))
+        .unwrap();
+    let child = homonym(path, endless).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    wait_for(&path.join("m.safetensors.state"));
+    let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{}", told(&output));
+    assert!(told(&output).contains("--resume") && output.stdout.is_empty(), "{}", told(&output));
+    let steps = |metrics: &str| -> Vec<u64> {
+        let lines = metrics.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        lines.filter(|line| line["event"] == "step").map(|line| line["step"].as_u64().unwrap()).collect()
+    };
+    let metrics = || fs::read_to_string(path.join("m.metrics.jsonl")).unwrap();
+    let done = steps(&metrics()).len() as u64;
+    let resumed =
+        json(path, &format!("train store --config small.toml --out m.safetensors --resume --steps {}", done + 4));
+    assert_eq!(resumed["steps"], done + 4);
+    assert_eq!(steps(&metrics()), (1..=done + 4).collect::<Vec<_>>());
+    assert!(!path.join("m.safetensors.state").exists());
+}
+
+#[test]
+fn an_unknown_instruction_set_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    for verb in ["info", "train --print-config", "measure a.csv b.csv"] {
+        let output = homonym(folder.path(), verb).env("HOMONYM_ISA", "nonsense").output().unwrap();
+        let told = told(&output);
+        assert_eq!(output.status.code(), Some(2), "{verb}: {told}");
+        assert!(told.contains("HOMONYM_ISA") && told.contains("`nonsense`") && told.contains("portable"), "{told}");
+    }
+}
