@@ -42,6 +42,9 @@ pub(super) struct Train {
     /// What every random choice depends on.
     #[arg(long, value_name = "S", env = "HOMONYM_SEED")]
     seed: Option<u64>,
+    /// The column with side information such as genre (tags apart by `;`): half of the negatives share a tag.
+    #[arg(long, value_name = "COLUMN")]
+    tag_column: Option<String>,
     /// Train on rows where a column has a value (or has not); may be repeated.
     #[arg(long = "where", value_name = "COLUMN[!]=VALUE")]
     filters: Vec<Filter>,
@@ -112,6 +115,7 @@ impl Train {
         config.steps = self.steps.unwrap_or(config.steps);
         config.minutes = self.minutes.or(config.minutes);
         config.seed = self.seed.unwrap_or(config.seed);
+        config.mining.tag_column = self.tag_column.clone().or(config.mining.tag_column);
         config.validate()?;
         Ok(config)
     }

@@ -29,19 +29,39 @@ pub(super) fn path(out: &Path) -> PathBuf {
     name.into()
 }
 
-/// The tensors beside the parameters: the optimiser's squares, the parameters before the last update.
-const TENSORS: [&str; 2] = ["optimizer.squares", "previous"];
-
-/// Saves the state: `model` holds the current parameters.
-pub(super) fn save(path: &Path, model: &Model, progress: &Progress, squares: &[f32], previous: &[f32]) -> Result<()> {
-    let mut model = model.clone();
-    model.header.training["progress"] = serde_json::to_value(progress).expect("progress is plain data");
-    model.save(path, &[(TENSORS[0], squares), (TENSORS[1], previous)])
+/// All the numbers that training changes, each as long as the parameters.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Weights {
+    /// The parameters.
+    pub params: Vec<f32>,
+    /// Those before the last update.
+    pub previous: Vec<f32>,
+    /// Their running average, which is what is evaluated and kept; the parameters themselves where averaging is off.
+    pub average: Vec<f32>,
+    /// The optimiser's running squares.
+    pub squares: Vec<f32>,
 }
 
-/// Reads a state; the run must have had the same data and configuration, but for its limits. The model it returns says
-/// of its training what `fresh` says.
-pub(super) fn open(path: &Path, fresh: &Model) -> Result<(Model, Progress, Vec<f32>, Vec<f32>)> {
+impl Weights {
+    /// Those of a run that begins with `params`.
+    pub(super) fn new(params: Vec<f32>) -> Self {
+        Self { previous: params.clone(), average: params.clone(), squares: vec![0.0; params.len()], params }
+    }
+}
+
+/// The tensors beside the parameters.
+const TENSORS: [&str; 3] = ["previous", "average", "optimizer.squares"];
+
+/// Saves the state; `model` says whose.
+pub(super) fn save(path: &Path, model: &Model, progress: &Progress, weights: &Weights) -> Result<()> {
+    let Weights { params, previous, average, squares } = weights;
+    let mut model = Model { params: params.clone(), ..model.clone() };
+    model.header.training["progress"] = serde_json::to_value(progress).expect("progress is plain data");
+    model.save(path, &[(TENSORS[0], previous), (TENSORS[1], average), (TENSORS[2], squares)])
+}
+
+/// Reads a state; the run must have had the same data and configuration as that of `fresh`, but for its limits.
+pub(super) fn open(path: &Path, fresh: &Model) -> Result<(Weights, Progress)> {
     let (mut model, tensors) = Model::open_with(path, &TENSORS)?;
     let progress = model.header.training["progress"].take();
     let progress = serde_json::from_value(progress)
@@ -61,7 +81,6 @@ pub(super) fn open(path: &Path, fresh: &Model) -> Result<(Model, Progress, Vec<f
         let advice = "resume with the settings and data of the run that made it, or train without --resume";
         return Err(Error::file(path, "the state of a run with the same settings and data", "another run's", advice));
     }
-    model.header.training.clone_from(&fresh.header.training);
-    let [squares, previous] = <[Vec<f32>; 2]>::try_from(tensors).expect("as many tensors as names");
-    Ok((model, progress, squares, previous))
+    let [previous, average, squares] = <[Vec<f32>; 3]>::try_from(tensors).expect("as many tensors as names");
+    Ok((Weights { params: model.params, previous, average, squares }, progress))
 }

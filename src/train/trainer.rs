@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::config::TrainConfig;
 use super::log::{Line, Log};
-use super::state::{self, Progress};
+use super::state::{self, Progress, Weights};
 use super::validation::held_out_error;
 use crate::loss::triplet_loss;
 use crate::mining::{BatchLabels, MiningSpec, Selection, mine};
@@ -36,7 +36,7 @@ pub struct Step {
     pub mean_norm: f64,
 }
 
-/// Parameters, gradients and optimiser state, and how one batch changes them.
+/// The weights of a network in training, and how one batch changes them.
 pub struct Updater<'n> {
     network: &'n dyn Network,
     pass: Box<dyn TrainingPass + 'n>,
@@ -44,12 +44,8 @@ pub struct Updater<'n> {
     margin: f32,
     optimizer: RmsProp,
     seed: u64,
-    /// The parameters.
-    pub params: Vec<f32>,
-    /// Those before the last update.
-    pub previous: Vec<f32>,
-    /// The optimiser's running squares.
-    pub squares: Vec<f32>,
+    averaging: f32,
+    weights: Weights,
     grads: Vec<f32>,
 }
 
@@ -64,9 +60,8 @@ impl<'n> Updater<'n> {
             margin: config.margin,
             optimizer: config.optimizer.clone(),
             seed: config.seed,
-            previous: params.clone(),
-            params,
-            squares: vec![0.0; size],
+            averaging: config.averaging,
+            weights: Weights::new(params),
             grads: vec![0.0; size],
         }
     }
@@ -74,10 +69,11 @@ impl<'n> Updater<'n> {
     /// One update: forward, mining, loss, backward, optimiser.
     pub fn update(&mut self, segments: &dyn Segments, labels: &BatchLabels, step: u64) -> Step {
         let mut random = Random::keyed(self.seed, &[MINING, step]);
+        let Weights { params, previous, average, squares } = &mut self.weights;
         let dims = self.network.dims();
         let stale = matches!(self.mining.selection, Selection::Previous)
-            .then(|| self.network.embed(&self.previous, segments, Layer::Embedding));
-        let embeddings = self.pass.forward(&self.params, segments, (self.seed, step));
+            .then(|| self.network.embed(previous, segments, Layer::Embedding));
+        let embeddings = self.pass.forward(params, segments, (self.seed, step));
         let chooser = stale.as_deref().unwrap_or(embeddings);
         let triplets = mine(&self.mining, chooser, labels, self.margin, &mut random);
         let mut d_embeddings = vec![0.0; embeddings.len()];
@@ -85,9 +81,12 @@ impl<'n> Updater<'n> {
         let active = triplets.len() as f64 / labels.pairs().max(1) as f64;
         let mean_norm = mean_norm(embeddings, dims);
         self.grads.fill(0.0);
-        self.pass.backward(&self.params, segments, &d_embeddings, &mut self.grads);
-        self.previous.copy_from_slice(&self.params);
-        self.optimizer.step(&mut self.params, &self.grads, &mut self.squares);
+        self.pass.backward(params, segments, &d_embeddings, &mut self.grads);
+        previous.copy_from_slice(params);
+        self.optimizer.step(params, &self.grads, squares);
+        // The average forgets the first steps faster than the later ones.
+        let keep = self.averaging.min((1 + step) as f32 / (10 + step) as f32);
+        average.iter_mut().zip(params).for_each(|(mean, w)| *mean = keep * *mean + (1.0 - keep) * *w);
         Step { loss, active, mean_norm }
     }
 }
@@ -157,7 +156,7 @@ pub fn train(
     let (tracks, held_out) =
         LabelledTracks::new(store, rows, &config.artist_column, tags)?.part(config.validation.share, config.seed);
     let frames = store.recipe().seconds_to_frames(config.segment);
-    let mut model = fresh_model(store, config, &tracks, &held_out, frames)?;
+    let model = fresh_model(store, config, &tracks, &held_out, frames)?;
     let network = model.network()?;
     let mut updater = Updater::new(&*network, config, model.params.clone());
     let mut progress = Progress::default();
@@ -169,8 +168,7 @@ pub fn train(
         return Err(Error::setting("resume", problem));
     }
     if resumed {
-        (model, progress, updater.squares, updater.previous) = state::open(&state_path, &model)?;
-        updater.params.clone_from(&model.params);
+        (updater.weights, progress) = state::open(&state_path, &model)?;
     }
     let log = Log::open(log, resumed.then_some(progress.step))?;
     let mut run = Run {
@@ -315,7 +313,7 @@ impl Run<'_> {
 
     /// The error of a run that has diverged or stays collapsed.
     fn give_up_if_lost(&mut self, step: &Step) -> Result<()> {
-        let finite = step.mean_norm.is_finite() && self.updater.params.iter().all(|param| param.is_finite());
+        let finite = step.mean_norm.is_finite() && self.updater.weights.params.iter().all(|param| param.is_finite());
         if !finite {
             let (at, out) = (self.progress.step, self.out.display());
             let problem = "numbers have grown beyond all bounds";
@@ -353,7 +351,7 @@ impl Run<'_> {
             0 | 1 => None,
             _ => held_out_error(
                 network,
-                &self.updater.params,
+                &self.updater.weights.average,
                 self.config.track,
                 &self.config.validation,
                 self.held_out,
@@ -363,7 +361,7 @@ impl Run<'_> {
             (Some(error), Some(best)) => error < best,
             _ => true,
         };
-        self.model.params.clone_from(&self.updater.params);
+        self.model.params.clone_from(&self.updater.weights.average);
         self.model.header.step = self.progress.step;
         if best {
             self.progress.best_error = error;
@@ -394,8 +392,7 @@ impl Run<'_> {
 
     fn save_state(&mut self) -> Result<()> {
         self.log.flush()?;
-        self.model.params.clone_from(&self.updater.params);
         self.model.header.step = self.progress.step;
-        state::save(self.state_path, &self.model, &self.progress, &self.updater.squares, &self.updater.previous)
+        state::save(self.state_path, &self.model, &self.progress, &self.updater.weights)
     }
 }
