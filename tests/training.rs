@@ -11,7 +11,7 @@ use homonym::mining::{Negatives, Selection};
 use homonym::models::{InMemory, Layer, MetricCnnSpec, Model, NetworkSpec, TemporalPooling};
 use homonym::random::Random;
 use homonym::sampling::segments::{linear_starts, read_segment};
-use homonym::sampling::{BatchSpec, LabelledTracks};
+use homonym::sampling::{Augmentation, BatchSpec, LabelledTracks};
 use homonym::store::{Encoder, Precision, Spec, Store, Writer};
 use homonym::train::{End, Report, TrainConfig, Validation, train};
 use homonym::{Error, Monitor, Result};
@@ -98,6 +98,7 @@ fn config() -> TrainConfig {
         standardise: true,
         network: NetworkSpec::MetricCnn(MetricCnnSpec { dims: 16, ..MetricCnnSpec::default() }),
         batch: BatchSpec { artists: 6, samples: 3 },
+        augmentation: Augmentation { level: 3.0, ..Augmentation::default() },
         validation: Validation { share: 0.25, every: 5, ..Validation::default() },
         ..TrainConfig::default()
     }

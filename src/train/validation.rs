@@ -75,7 +75,9 @@ mod tests {
         let error = |points: &[f32]| triplet_error(points, 1, &[0, 0, 1, 1], &untagged).unwrap();
         assert_eq!(error(&[0.0, 0.1, 5.0, 5.1]), 0.0);
         assert_eq!(error(&[1.0, 1.0, 1.0, 1.0]), 0.5);
-        assert_eq!(error(&[0.0, 5.0, 0.1, 5.1]), 1.0);
+        // The corners of a square, artists on its diagonals.
+        let corners = [0.0, 0.0, 1.0, 1.0, 1.0, 0.0, 0.0, 1.0];
+        assert_eq!(triplet_error(&corners, 2, &[0, 0, 1, 1], &untagged), Some(1.0));
     }
 
     #[test]
