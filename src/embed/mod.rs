@@ -31,7 +31,8 @@ pub fn embed_tracks(store: &Store, rows: &[usize], model: &Model, monitor: &dyn 
     }
     let network = model.network()?;
     let track = header.track;
-    let width = track.layer.width(&*network);
+    let parts = track.layer.parts(&*network);
+    let width = parts.iter().sum();
     let mut points = vec![0.0; rows.len() * width];
     monitor.begin("embedding", Some(rows.len() as u64));
     points.par_chunks_exact_mut(width).zip(rows).try_for_each(|(point, &row)| {
@@ -43,7 +44,7 @@ pub fn embed_tracks(store: &Store, rows: &[usize], model: &Model, monitor: &dyn 
         let segments = TrackSegments::new([frames].into_iter(), header.frames, count);
         let embedded = network.embed(&model.params, &segments, track.layer);
         point.copy_from_slice(&average(&embedded, width, count));
-        finish(&model.output, point);
+        finish(&model.output, &parts, point);
         monitor.advance(1);
         Ok(())
     })?;
@@ -61,8 +62,14 @@ pub(crate) fn average(rows: &[f32], width: usize, count: usize) -> Vec<f32> {
     means
 }
 
-/// Maps a mean vector and projects it onto the sphere.
-pub(crate) fn finish(output: &Standardisation, point: &mut [f32]) {
+/// Maps a mean vector and projects it onto the sphere, part by part and as a whole.
+pub(crate) fn finish(output: &Standardisation, parts: &[usize], point: &mut [f32]) {
     output.apply(point);
+    let mut rest = &mut *point;
+    for &part in parts {
+        let (part, later) = rest.split_at_mut(part);
+        homonym_kernels::normalise(homonym_kernels::Isa::PORTABLE, part);
+        rest = later;
+    }
     homonym_kernels::normalise(homonym_kernels::Isa::PORTABLE, point);
 }

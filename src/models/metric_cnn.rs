@@ -286,9 +286,11 @@ impl Network for MetricCnn {
                     kernels::conv_relu_pool(self.isa, &self.layers[2], &packed[2], pooled2, pooled3, None);
                     match layer {
                         Layer::Features => self.pool_features(pooled3, out),
-                        Layer::Embedding => {
+                        Layer::Embedding | Layer::Both => {
                             self.pool_features(pooled3, features);
-                            self.head(params, features, out);
+                            let (embedding, beside) = out.split_at_mut(self.spec.dims);
+                            beside.copy_from_slice(&features[..beside.len()]);
+                            self.head(params, features, embedding);
                         }
                     }
                 },

@@ -20,16 +20,24 @@ pub enum Layer {
     /// The output on the unit sphere, as in the paper.
     #[default]
     Embedding,
-    /// The features below the last layer.
+    /// The features below the last layer: less sure of artists like those of the training, surer of others.
     Features,
+    /// Both side by side, each projected onto the sphere, so that they weigh the same.
+    Both,
 }
 
 impl Layer {
     /// How many numbers the layer of a network has.
     pub fn width(self, network: &dyn Network) -> usize {
+        self.parts(network).iter().sum()
+    }
+
+    /// Of how many numbers each of the parts is that weigh the same.
+    pub fn parts(self, network: &dyn Network) -> Vec<usize> {
         match self {
-            Self::Embedding => network.dims(),
-            Self::Features => network.features(),
+            Self::Embedding => vec![network.dims()],
+            Self::Features => vec![network.features()],
+            Self::Both => vec![network.dims(), network.features()],
         }
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::mining::{MiningSpec, Negatives};
-use crate::models::{NetworkSpec, TrackVector};
+use crate::models::{Layer, NetworkSpec, TrackVector};
 use crate::optim::RmsProp;
 use crate::sampling::{Augmentation, BatchSpec};
 use crate::{Error, Result};
@@ -64,14 +64,14 @@ pub struct Validation {
 
 impl Default for Validation {
     fn default() -> Self {
-        Self { share: 0.15, every: 100, patience: 15, tracks: 400, segments: 3 }
+        Self { share: 0.15, every: 100, patience: 10, tracks: 400, segments: 3 }
     }
 }
 
 impl Default for TrainConfig {
     fn default() -> Self {
         Self {
-            steps: 3000,
+            steps: 1500,
             minutes: None,
             seed: 0,
             segment: 9.0,
@@ -149,6 +149,7 @@ fn best() -> TrainConfig {
         augmentation: Augmentation { level: 4.0, equaliser: 1.5, band_mask: 0.1, time_mask: 0.1 },
         mining: MiningSpec { negatives: Negatives::Violating, ..MiningSpec::default() },
         validation: Validation { share: 0.0, every: 250, ..Validation::default() },
+        track: TrackVector { layer: Layer::Both, ..TrackVector::default() },
         ..TrainConfig::default()
     }
 }

@@ -58,7 +58,8 @@ pub(super) fn held_out_error(
     let rows = network.embed(params, &segments, track.layer);
     let mut points = crate::embed::average(&rows, width, spec.segments);
     let output = track.output_map(&points, width);
-    points.chunks_exact_mut(width).for_each(|point| crate::embed::finish(&output, point));
+    let parts = track.layer.parts(network);
+    points.chunks_exact_mut(width).for_each(|point| crate::embed::finish(&output, &parts, point));
     let artist_of_tracks = tracks.artist_of_tracks();
     let artists: Vec<usize> = chosen.iter().map(|&track| artist_of_tracks[track]).collect();
     let tags: Vec<Vec<u32>> = chosen.iter().map(|&track| tracks.tags()[track].clone()).collect();
