@@ -91,7 +91,7 @@ const RANGES: [(Dial, f64, f64); 28] = [
     (Scoop, 0.05, 5.0),
     (Metal, 0.03, 0.9),
     (MetalRatio, 1.3, 4.7),
-    (Breath, 0.01, 0.5),
+    (Breath, 0.01, 0.25),
     (EchoTime, 0.1, 0.45),
     (Echo, 0.05, 0.65),
     (Chorus, 0.0002, 0.004),

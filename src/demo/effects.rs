@@ -3,6 +3,7 @@
 use std::f64::consts::{FRAC_1_SQRT_2, TAU};
 
 use super::SAMPLE_RATE;
+use super::circle::circle;
 use super::draw::Draw as _;
 use crate::random::Random;
 
@@ -19,12 +20,13 @@ pub(super) fn echo(sound: &mut [f32], delay: f64, level: f32) {
     }
 }
 
-/// Adds a copy whose delay sways by `depth` seconds.
+/// Adds a copy whose delay sways by `depth` seconds, which detunes it a little up and down.
 pub(super) fn chorus(sound: &mut [f32], depth: f64, random: &mut Random) {
+    const DELAY: f64 = 0.012 * SAMPLE_RATE;
     let (rate, depth) = (TAU * random.between(0.4, 1.0) / SAMPLE_RATE, depth * SAMPLE_RATE);
     let dry = sound.to_vec();
-    for (place, out) in sound.iter_mut().enumerate() {
-        let delay = 1.0 + depth * (1.0 + (rate * place as f64).sin());
+    for ((place, out), (sway, _)) in sound.iter_mut().enumerate().zip(circle(0.0, rate)) {
+        let delay = DELAY + depth * (1.0 + sway);
         let (whole, part) = (delay as usize, delay.fract() as f32);
         if place > whole {
             *out += dry[place - whole] * (1.0 - part) + dry[place - whole - 1] * part;

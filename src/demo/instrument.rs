@@ -4,6 +4,7 @@ use std::f64::consts::TAU;
 
 use super::SAMPLE_RATE;
 use super::character::{Character, Dial};
+use super::circle::circle;
 use super::composer::Note;
 use super::draw::{Draw as _, Noise};
 use crate::random::Random;
@@ -123,13 +124,15 @@ impl Voice<'_> {
     /// The sum of the partials below the Nyquist frequency: `sin kφ = 2 cos φ · sin (k−1)φ − sin (k−2)φ`.
     fn tones(&self, phase: f64, turn: f64, time: f64) -> [f32; BLOCK] {
         let (mut last, mut tone, mut twice_cos) = ([0.0f32; BLOCK], [0.0f32; BLOCK], [0.0f32; BLOCK]);
-        for (place, (sin, cos)) in circle(phase, turn).enumerate() {
-            (tone[place], twice_cos[place]) = (sin, 2.0 * cos);
+        for (place, (sin, cos)) in circle(phase, turn).take(BLOCK).enumerate() {
+            (tone[place], twice_cos[place]) = (sin as f32, 2.0 * cos as f32);
         }
         let mut sum = [0.0; BLOCK];
         let below_nyquist = (0.9 * std::f64::consts::PI / turn) as usize;
-        for (partial, level) in self.partials.iter().take(below_nyquist).enumerate() {
-            let level = (level * (-self.damping * partial as f64 * time).exp()) as f32;
+        let (damping, mut damped) = ((-self.damping * time).exp(), 1.0);
+        for level in self.partials.iter().take(below_nyquist) {
+            let level = (level * damped) as f32;
+            damped *= damping;
             for place in 0..BLOCK {
                 sum[place] += level * tone[place];
                 let next = twice_cos[place] * tone[place] - last[place];
@@ -142,16 +145,9 @@ impl Voice<'_> {
     fn add_metal(&self, wave: &mut [f32; BLOCK], phase: f64, turn: f64) {
         let (ratio, share) = self.metal;
         for (tone, (sin, _)) in wave.iter_mut().zip(circle(ratio * phase, ratio * turn)) {
-            *tone *= 1.0 - share as f32 + 2.0 * share as f32 * sin;
+            *tone *= (1.0 - share + 2.0 * share * sin) as f32;
         }
     }
-}
-
-/// Sine and cosine of a block of angles, by turning a pointer.
-fn circle(phase: f64, turn: f64) -> impl Iterator<Item = (f32, f32)> {
-    let (sin, cos) = turn.sin_cos();
-    let turned = move |&(y, x): &(f64, f64)| Some((y * cos + x * sin, x * cos - y * sin));
-    std::iter::successors(Some(phase.sin_cos()), turned).take(BLOCK).map(|(y, x)| (y as f32, x as f32))
 }
 
 /// Attack, decay, sustain, release; times in seconds.
@@ -179,14 +175,6 @@ impl Envelope {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_pointer_turns_as_sine_and_cosine() {
-        for (place, (sin, cos)) in circle(0.3, 0.7).enumerate() {
-            let angle = 0.3 + 0.7 * place as f64;
-            assert!((f64::from(sin) - angle.sin()).abs() < 1e-6 && (f64::from(cos) - angle.cos()).abs() < 1e-6);
-        }
-    }
 
     #[test]
     fn partials_are_multiples_of_the_pitch() {

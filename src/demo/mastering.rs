@@ -6,6 +6,7 @@
 use std::f64::consts::TAU;
 
 use super::SAMPLE_RATE;
+use super::circle::circle;
 use super::draw::{Draw as _, Noise};
 use super::effects::{Filter, reverberate};
 use crate::random::Random;
@@ -33,7 +34,7 @@ impl Mastering {
         let tilt = random.between(-9.0, 9.0);
         filters.push(Filter::peak(90.0, -tilt));
         filters.push(Filter::peak(7000.0, tilt));
-        filters.extend((0..4).map(|_| Filter::peak(random.ratio(120.0, 8000.0), random.between(-14.0, 14.0))));
+        filters.extend((0..3).map(|_| Filter::peak(random.ratio(120.0, 8000.0), random.between(-14.0, 14.0))));
         Self {
             filters,
             wet: random.between(0.0, 0.45) as f32,
@@ -59,9 +60,9 @@ impl Mastering {
 
     fn ride_fader(&self, sound: &mut [f32], random: &mut Random) {
         let (depth, period) = self.fader;
-        let (phase, turn) = (TAU * random.uniform(), TAU / (period * SAMPLE_RATE));
-        for (place, x) in sound.iter_mut().enumerate() {
-            *x *= (1.0 - depth * (0.5 + 0.5 * (phase + turn * place as f64).sin())) as f32;
+        let hand = circle(TAU * random.uniform(), TAU / (period * SAMPLE_RATE));
+        for (x, (height, _)) in sound.iter_mut().zip(hand) {
+            *x *= (1.0 - depth * (0.5 + 0.5 * height)) as f32;
         }
     }
 

@@ -4,6 +4,7 @@
 mod artist;
 mod catalogue;
 mod character;
+mod circle;
 mod composer;
 mod draw;
 mod drums;
