@@ -64,7 +64,8 @@ impl Artist {
     fn perform(&self, score: &Score, mood: &Character, samples: usize, random: &mut Random) -> Vec<f32> {
         let Mix(levels) = Mix::draw(random);
         let mut sum = vec![0.0; samples];
-        for (instrument, notes, level) in [(&self.lead, &score.lead, levels[0]), (&self.chords, &score.chords, levels[1])]
+        for (instrument, notes, level) in
+            [(&self.lead, &score.lead, levels[0]), (&self.chords, &score.chords, levels[1])]
         {
             let mut part = vec![0.0; samples];
             if level > 0.0 {

@@ -42,6 +42,11 @@ struct Entry {
 }
 
 impl Catalogue {
+    /// How many artists share the shared names.
+    pub fn unseen_artists(&self) -> usize {
+        (0..self.shared_names).map(sharing).sum()
+    }
+
     /// Makes the artists, records their tracks and writes everything into `folder`. The same seed makes the same files.
     ///
     /// # Errors
@@ -94,8 +99,7 @@ impl Catalogue {
         let own = |name: String| Entry { artist: name.clone(), name, split: "train" };
         let mut entries: Vec<Entry> = names.by_ref().take(self.training_artists).map(own).collect();
         for (place, name) in names.enumerate() {
-            let sharing = 2 + place % 3;
-            entries.extend((1..=sharing).map(|number| Entry {
+            entries.extend((1..=sharing(place)).map(|number| Entry {
                 artist: format!("{name} ({number})"),
                 name: name.clone(),
                 split: "unseen",
@@ -103,6 +107,11 @@ impl Catalogue {
         }
         entries
     }
+}
+
+/// Artists who share the name at a place.
+fn sharing(place: usize) -> usize {
+    2 + place % 3
 }
 
 const BEGINNINGS: [&str; 16] =

@@ -30,18 +30,19 @@ pub(super) struct Mastering {
 
 impl Mastering {
     pub(super) fn draw(random: &mut Random) -> Self {
-        let mut filters = vec![Filter::high_pass(random.ratio(20.0, 350.0)), Filter::low_pass(random.ratio(2500.0, 10_500.0))];
-        let tilt = random.between(-9.0, 9.0);
+        let mut filters =
+            vec![Filter::high_pass(random.ratio(20.0, 250.0)), Filter::low_pass(random.ratio(3500.0, 10_500.0))];
+        let tilt = random.between(-6.0, 6.0);
         filters.push(Filter::peak(90.0, -tilt));
         filters.push(Filter::peak(7000.0, tilt));
-        filters.extend((0..3).map(|_| Filter::peak(random.ratio(120.0, 8000.0), random.between(-14.0, 14.0))));
+        filters.extend((0..3).map(|_| Filter::peak(random.ratio(120.0, 8000.0), random.between(-9.0, 9.0))));
         Self {
             filters,
-            wet: random.between(0.0, 0.45) as f32,
+            wet: random.between(0.0, 0.4) as f32,
             reverberation: random.ratio(0.3, 1.5),
-            noise: random.ratio(0.003, 0.12) as f32,
+            noise: random.ratio(0.003, 0.06) as f32,
             rumble: random.uniform() as f32,
-            fader: (random.between(0.0, 0.8), random.ratio(4.0, 20.0)),
+            fader: (random.between(0.0, 0.6), random.ratio(4.0, 20.0)),
             peak: random.ratio(0.1, 0.95) as f32,
         }
     }
