@@ -33,11 +33,8 @@ fn refusal(path: &Path) -> String {
 }
 
 fn write_floats(path: &Path, rate: u32, channels: u16, samples: &[f32]) {
-    let spec =
-        hound::WavSpec { channels, sample_rate: rate, bits_per_sample: 32, sample_format: hound::SampleFormat::Float };
-    let mut writer = hound::WavWriter::create(path, spec).unwrap();
-    samples.iter().for_each(|&sample| writer.write_sample(sample).unwrap());
-    writer.finalize().unwrap();
+    let data: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
+    std::fs::write(path, riff(&[(b"fmt ", &fmt(3, channels, rate, 4 * channels, 32)), (b"data", &data)])).unwrap();
 }
 
 /// A RIFF file of the given chunks, padded to even lengths.
@@ -64,6 +61,17 @@ fn fmt(tag: u16, channels: u16, rate: u32, frame_bytes: u16, bits: u16) -> Vec<u
     chunk
 }
 
+/// The body of a fmt chunk of WAVE_FORMAT_EXTENSIBLE: one channel at 22,050 Hz, `valid` bits of `bits` in use.
+fn extensible(tag: u16, bits: u16, valid: u16) -> Vec<u8> {
+    let mut chunk = fmt(0xFFFE, 1, 22_050, bits / 8, bits);
+    chunk.extend(22_u16.to_le_bytes());
+    chunk.extend(valid.to_le_bytes());
+    chunk.extend(4_u32.to_le_bytes()); // front centre
+    chunk.extend(tag.to_le_bytes());
+    chunk.extend(b"\x00\x00\x00\x00\x10\x00\x80\x00\x00\xaa\x00\x38\x9b\x71");
+    chunk
+}
+
 /// Writes bytes to a file of a folder.
 fn file_of(folder: &TempDir, name: &str, bytes: &[u8]) -> PathBuf {
     let path = folder.path().join(name);
@@ -71,23 +79,21 @@ fn file_of(folder: &TempDir, name: &str, bytes: &[u8]) -> PathBuf {
     path
 }
 
+/// An integer sample as WAV stores it: 8 bits unsigned, more of them in two's complement.
+fn stored(sample: i64, bits: u16) -> Vec<u8> {
+    let sample = if bits == 8 { sample + 128 } else { sample };
+    sample.to_le_bytes()[..usize::from(bits) / 8].to_vec()
+}
+
 #[test]
 fn integer_wavs_of_every_width_are_scaled_by_their_full_range() {
     let folder = TempDir::new().unwrap();
     for bits in [8, 16, 24, 32] {
-        let path = folder.path().join(format!("{bits}.wav"));
-        let spec = hound::WavSpec {
-            channels: 2,
-            sample_rate: 22_050,
-            bits_per_sample: bits,
-            sample_format: hound::SampleFormat::Int,
-        };
         let full = 1_i64 << (bits - 1);
-        let mut writer = hound::WavWriter::create(&path, spec).unwrap();
-        for sample in [-full, -full, full / 2, 0, full - 1, full - 1] {
-            writer.write_sample(sample as i32).unwrap();
-        }
-        writer.finalize().unwrap();
+        let frames = [-full, -full, full / 2, 0, full - 1, full - 1];
+        let data: Vec<u8> = frames.iter().flat_map(|&sample| stored(sample, bits)).collect();
+        let bytes = riff(&[(b"fmt ", &fmt(1, 2, 22_050, bits / 4, bits)), (b"data", &data)]);
+        let path = file_of(&folder, &format!("{bits}.wav"), &bytes);
         let (samples, info) = audio::load(&path, 22_050).unwrap();
         let top = ((full - 1) as f64 / full as f64) as f32;
         assert_eq!(samples, [-1.0, 0.25, top], "{bits} bits");
@@ -110,18 +116,18 @@ fn wavs_as_they_are_found() {
     let odd = riff(&[(b"junk", b"odd"), (b"fmt ", &pcm), (b"LIST", b"12345"), (b"data", &data), (b"id3 ", b"xyz")]);
     let mut piped = riff(&[(b"fmt ", &pcm), (b"data", &data)]);
     piped[40..44].copy_from_slice(&u32::MAX.to_le_bytes());
-    let mut ds64 = [0; 28];
-    ds64[8] = 4;
-    let mut rf64 = riff(&[(b"ds64", &ds64), (b"fmt ", &pcm), (b"data", &data), (b"LIST", b"1234")]);
-    rf64[..4].copy_from_slice(b"RF64");
-    let length_at = 12 + 8 + 28 + 8 + 16 + 4;
-    rf64[length_at..length_at + 4].copy_from_slice(&u32::MAX.to_le_bytes());
-    for (name, bytes) in [("odd.wav", &odd), ("piped.wav", &piped), ("rf64.wav", &rf64)] {
+    piped.push(7); // cut off within a sample
+    let long_fmt = riff(&[(b"fmt ", &[&pcm[..], &[4, 0, 1, 2, 3, 4]].concat()), (b"data", &data)]);
+    for (name, bytes) in [("odd.wav", &odd), ("piped.wav", &piped), ("long-fmt.wav", &long_fmt)] {
         assert_eq!(audio::load(&file_of(&folder, name, bytes), 22_050).unwrap().0, [0.5, -0.5], "{name}");
     }
-    let doubles: Vec<u8> = [0.25_f64, -2.0].iter().flat_map(|x| x.to_le_bytes()).collect();
-    let double = riff(&[(b"fmt ", &fmt(3, 1, 22_050, 8, 64)), (b"data", &doubles)]);
-    assert_eq!(audio::load(&file_of(&folder, "f64.wav", &double), 22_050).unwrap().0, [0.25, -2.0]);
+    // WAVE_FORMAT_EXTENSIBLE with 24 bits in the upper part of 32, then floats.
+    let narrow = riff(&[(b"fmt ", &extensible(1, 32, 24)), (b"data", &[0, 0, 0, 0x40, 0, 0, 0, 0xC0])]);
+    assert_eq!(audio::load(&file_of(&folder, "narrow.wav", &narrow), 22_050).unwrap().0, [0.5, -0.5]);
+    let floats: Vec<u8> = [0.25_f32, -2.0].iter().flat_map(|x| x.to_le_bytes()).collect();
+    let float = riff(&[(b"fmt ", &extensible(3, 32, 32)), (b"data", &floats)]);
+    let (samples, info) = audio::load(&file_of(&folder, "float.wav", &float), 22_050).unwrap();
+    assert_eq!((info.codec.as_str(), samples), ("float 32-bit", vec![0.25, -2.0]));
     // WAVE_FORMAT_EXTENSIBLE by ffmpeg: 24 bits, 8 kHz.
     let (samples, info) = audio::load(&fixture("mono-24bit.wav"), 8000).unwrap();
     assert_eq!((info.codec.as_str(), samples.len()), ("pcm 24-bit", 2000));
@@ -144,6 +150,10 @@ fn every_refusal_names_the_file_and_the_reason() {
     let pcm = fmt(1, 1, 22_050, 2, 16);
     let wav = |fmt: &[u8], data: &[u8]| riff(&[(b"fmt ", fmt), (b"data", data)]);
     let float = fmt(3, 1, 22_050, 4, 32);
+    let mut rf64 = wav(&pcm, &[0; 4]);
+    rf64[..4].copy_from_slice(b"RF64");
+    let mut inconsistent = pcm.clone();
+    inconsistent[8] += 1; // bytes a second
     let mut cut = wav(&pcm, &[7; 1000]);
     cut.truncate(500);
     let cases: &[(&str, Vec<u8>, &str)] = &[
@@ -156,11 +166,16 @@ fn every_refusal_names_the_file_and_the_reason() {
         ("deaf.wav", wav(&fmt(1, 0, 22_050, 2, 16), &[0; 4]), "0 channels"),
         ("still.wav", wav(&fmt(1, 1, 0, 2, 16), &[0; 4]), "found 0 Hz"),
         ("slow.wav", wav(&fmt(1, 1, 1, 2, 16), &[0; 4]), "found 1 Hz"),
-        ("wide.wav", wav(&fmt(1, 1, 22_050, 2, 24), &[0; 4]), "a frame that holds its samples"),
-        ("mp3-inside.wav", wav(&fmt(0x55, 1, 22_050, 1, 0), &[0; 4]), "0x0055 (MP3)"),
+        ("wide.wav", wav(&fmt(1, 1, 22_050, 2, 24), &[0; 4]), "24 bits in 2 bytes"),
+        ("narrow.wav", wav(&fmt(1, 1, 22_050, 4, 24), &[0; 4]), "24 bits in 4 bytes"),
+        ("double.wav", wav(&fmt(3, 1, 22_050, 8, 64), &[0; 8]), "float of 64 bits"),
+        ("mp3-inside.wav", wav(&fmt(0x55, 1, 22_050, 1, 0), &[0; 4]), "found MP3"),
+        ("unknown.wav", wav(&fmt(0x1234, 1, 22_050, 2, 16), &[0; 4]), "format 0x1234"),
+        ("inconsistent.wav", wav(&inconsistent, &[0; 4]), "inconsistent fmt chunk; convert it"),
+        ("long.wav", rf64, "found RF64"),
         ("no-data.wav", riff(&[(b"fmt ", &pcm)]), "a data chunk"),
-        ("no-fmt.wav", riff(&[(b"data", &[0; 4])]), "a fmt chunk before"),
-        ("short-fmt.wav", riff(&[(b"fmt ", &[1, 0, 1, 0])]), "at least 16 bytes"),
+        ("no-fmt.wav", riff(&[(b"data", &[0; 4])]), "a whole fmt chunk before the sound, found 0 bytes"),
+        ("short-fmt.wav", wav(&[1, 0, 1, 0], &[0; 4]), "found 4 bytes"),
     ];
     for (name, bytes, reason) in cases {
         let error = refusal(&file_of(&folder, name, bytes));

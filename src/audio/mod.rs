@@ -167,6 +167,7 @@ fn format_name(head: &[u8]) -> Option<&'static str> {
         (0, &[0xFF, 0xF3], "MP3"),
         (0, &[0xFF, 0xF1], "AAC"),
         (8, b"AIFF", "AIFF"),
+        (0, b"RF64", "RF64 (WAV beyond 4 GiB)"),
         (0, b"wvpk", "WavPack"),
         (0, b"MAC ", "Monkey's Audio"),
         (0, &[0x1A, 0x45, 0xDF, 0xA3], "Matroska/WebM"),

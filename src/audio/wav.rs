@@ -1,91 +1,60 @@
-//! WAV (RIFF and RF64): integer PCM of 8 to 32 bits and floats of 32 or 64 bits, plain or WAVE_FORMAT_EXTENSIBLE.
+//! WAV, through hound: integer PCM of 8, 16, 24 or 32 bits and floats of 32 bits, plain or WAVE_FORMAT_EXTENSIBLE.
 //!
-//! Written for files as they are found: chunks of odd length are padded, samples narrower than their container fill its
-//! upper bits, a length left open by a program that wrote to a pipe reads to the end of the file.
+//! hound wants headers stricter than those of sound files as they are found: no padding after chunks of odd length, no
+//! length left open by a program that wrote to a pipe, no file cut off. It also takes samples narrower than their
+//! container for its lower bits, where WAVE_FORMAT_EXTENSIBLE has them in the upper ones. So it is handed a plain header
+//! made from the file's own, and then the file from its first sample on.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek as _, SeekFrom};
+use std::io::{self, BufReader, Chain, Cursor, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
+
+use hound::{SampleFormat, WavReader};
 
 use super::{CONVERT, Decoder, Header, REFETCH, downmix};
 use crate::{Error, Result};
 
-/// Bytes decoded at a time, about.
-const BLOCK: usize = 1 << 16;
+/// Samples decoded at a time, about.
+const BLOCK: usize = 1 << 14;
 /// Programs that cannot seek back write this much or more as the length of their sound.
 const OPEN_LENGTH: u64 = 0x7FFF_F000;
 
+const PCM: u16 = 1;
+const FLOAT: u16 = 3;
+const EXTENSIBLE: u16 = 0xFFFE;
+
 pub(super) fn recognises(head: &[u8]) -> bool {
-    matches!(head.get(..4), Some(b"RIFF" | b"RF64")) && head.get(8..12) == Some(b"WAVE")
-}
-
-/// How a sample is stored; the numbers are little-endian.
-#[derive(Clone, Copy)]
-enum Encoding {
-    U8,
-    I16,
-    I24,
-    I32,
-    F32,
-    F64,
-}
-
-/// The `fmt ` chunk, checked.
-struct Format {
-    encoding: Encoding,
-    name: String,
-    channels: usize,
-    sample_rate: u32,
-    frame_bytes: usize,
+    head.starts_with(b"RIFF") && head.get(8..12) == Some(b"WAVE")
 }
 
 struct Wav {
     path: PathBuf,
     header: Header,
-    encoding: Encoding,
-    frame_bytes: usize,
-    data: io::Take<BufReader<File>>,
-    bytes: Vec<u8>,
-    samples: Vec<f32>,
+    reader: WavReader<Chain<Cursor<Vec<u8>>, BufReader<File>>>,
+    interleaved: Vec<f32>,
 }
 
-/// Reads the chunks up to the sound.
+/// Reads the header and checks it.
 pub(super) fn open(path: &Path, file: File) -> Result<Box<dyn Decoder>> {
     let file_bytes = file.metadata().map_err(Error::io(path))?.len();
-    let mut reader = BufReader::new(file);
-    reader.seek(SeekFrom::Start(12)).map_err(Error::io(path))?;
-    let (mut format, mut long_length) = (None, None);
-    loop {
-        let (id, length) = chunk_header(path, &mut reader)?;
-        match &id {
-            b"fmt " => format = Some(Format::parse(path, &chunk_body(path, &mut reader, length)?)?),
-            b"ds64" => long_length = ds64_length(&chunk_body(path, &mut reader, length)?),
-            b"data" => {
-                let format = format.ok_or_else(|| damaged(path, "a fmt chunk before the sound", "none"))?;
-                let length = long_length.filter(|_| length == u64::from(u32::MAX)).unwrap_or(length);
-                let start = reader.stream_position().map_err(Error::io(path))?;
-                return Ok(Box::new(Wav::new(path, format, reader, length, file_bytes.saturating_sub(start))));
-            }
-            _ => drop(reader.seek_relative(padded(length)).map_err(Error::io(path))?),
-        }
-    }
-}
+    let mut file = BufReader::new(file);
+    let (format, length) = find_sound(path, &mut file)?;
+    let present = file_bytes.saturating_sub(file.stream_position().map_err(Error::io(path))?);
+    let length = if length >= OPEN_LENGTH { length.min(present) } else { length };
+    let codec = check_format(path, &format)?;
 
-impl Wav {
-    fn new(path: &Path, format: Format, reader: BufReader<File>, length: u64, present: u64) -> Self {
-        let open_length = length >= OPEN_LENGTH && length > present;
-        let length = if open_length { present } else { length };
-        let frames = length / format.frame_bytes as u64;
-        let header = Header {
-            codec: format.name,
-            sample_rate: format.sample_rate,
-            channels: format.channels,
-            declared: Some(frames as f64 / f64::from(format.sample_rate)),
-        };
-        let data = reader.take(frames * format.frame_bytes as u64);
-        let (encoding, frame_bytes) = (format.encoding, format.frame_bytes);
-        Self { path: path.to_path_buf(), header, encoding, frame_bytes, data, bytes: Vec::new(), samples: Vec::new() }
-    }
+    let frame_bytes = u64::from(word(&format, 12));
+    let present_frames = length.min(present) / frame_bytes;
+    let sound = Cursor::new(plain_header(&format, (present_frames * frame_bytes) as u32)).chain(file);
+    let reader = WavReader::new(sound).map_err(fault(path))?;
+    let spec = reader.spec();
+    let header = Header {
+        codec,
+        sample_rate: spec.sample_rate,
+        channels: spec.channels.into(),
+        declared: Some((length / frame_bytes) as f64 / f64::from(spec.sample_rate)),
+    };
+    Ok(Box::new(Wav { path: path.to_path_buf(), header, reader, interleaved: Vec::new() }))
 }
 
 impl Decoder for Wav {
@@ -94,89 +63,48 @@ impl Decoder for Wav {
     }
 
     fn next(&mut self, mono: &mut Vec<f32>) -> Result<bool> {
-        let wanted = (BLOCK / self.frame_bytes).max(1) * self.frame_bytes;
-        self.bytes.clear();
-        self.data.by_ref().take(wanted as u64).read_to_end(&mut self.bytes).map_err(Error::io(&self.path))?;
-        let whole = self.bytes.len() / self.frame_bytes * self.frame_bytes; // a file cut off may end within a frame
-        self.samples.clear();
-        self.encoding.decode(&self.bytes[..whole], &mut self.samples);
-        downmix(&self.samples, self.header.channels, mono);
-        Ok(whole > 0)
-    }
-}
-
-impl Encoding {
-    /// Appends samples scaled to ±1 by the full range of their container.
-    fn decode(self, bytes: &[u8], samples: &mut Vec<f32>) {
-        match self {
-            Self::U8 => samples.extend(bytes.iter().map(|&byte| (f32::from(byte) - 128.0) / 128.0)),
-            Self::I16 => samples.extend(chunks(bytes).map(|b| f32::from(i16::from_le_bytes(b)) / 32_768.0)),
-            Self::I24 => samples.extend(chunks(bytes).map(|[a, b, c]| full_range([0, a, b, c]))),
-            Self::I32 => samples.extend(chunks(bytes).map(full_range)),
-            Self::F32 => samples.extend(chunks(bytes).map(f32::from_le_bytes)),
-            Self::F64 => samples.extend(chunks(bytes).map(|b| f64::from_le_bytes(b) as f32)),
-        }
-    }
-}
-
-fn chunks<const N: usize>(bytes: &[u8]) -> impl Iterator<Item = [u8; N]> + '_ {
-    bytes.as_chunks::<N>().0.iter().copied()
-}
-
-fn full_range(bytes: [u8; 4]) -> f32 {
-    i32::from_le_bytes(bytes) as f32 / 2_147_483_648.0
-}
-
-impl Format {
-    fn parse(path: &Path, chunk: &[u8]) -> Result<Self> {
-        let short = || damaged(path, "a fmt chunk of at least 16 bytes", format!("{} bytes", chunk.len()));
-        let u16_at = |at: usize| chunk.get(at..at + 2).map(|b| u16::from_le_bytes([b[0], b[1]])).ok_or_else(short);
-        let (tag, channels, frame_bytes, bits) = (u16_at(0)?, u16_at(2)?, u16_at(12)?, u16_at(14)?);
-        let sample_rate = u32::from(u16_at(4)?) | u32::from(u16_at(6)?) << 16;
-        let tag = if tag == EXTENSIBLE { u16_at(24)? } else { tag };
-        if channels == 0 {
-            return Err(damaged(path, "at least one channel", "0 channels"));
-        }
-        let bytes = frame_bytes / channels;
-        if bytes == 0 || frame_bytes % channels != 0 || bits.div_ceil(8) > bytes {
-            let found = format!("{bits} bits, {channels} channels in {frame_bytes} bytes a frame");
-            return Err(damaged(path, "a frame that holds its samples", found));
-        }
-        let (encoding, kind) = match (tag, bytes) {
-            (PCM, 1) => (Encoding::U8, "pcm"),
-            (PCM, 2) => (Encoding::I16, "pcm"),
-            (PCM, 3) => (Encoding::I24, "pcm"),
-            (PCM, 4) => (Encoding::I32, "pcm"),
-            (FLOAT, 4) => (Encoding::F32, "float"),
-            (FLOAT, 8) => (Encoding::F64, "float"),
-            _ => {
-                let found = format!("{bits}-bit samples of format tag {tag:#06x}{}", tag_name(tag));
-                return Err(Error::file(path, "PCM or floating-point samples in the WAV file", found, CONVERT));
+        let spec = self.reader.spec();
+        let full_range = (1_u32 << (spec.bits_per_sample - 1)) as f32;
+        let block = BLOCK.next_multiple_of(self.header.channels);
+        self.interleaved.clear();
+        let samples = &mut self.interleaved;
+        let read = match spec.sample_format {
+            SampleFormat::Float => self.reader.samples().take(block).try_for_each(|x| x.map(|x| samples.push(x))),
+            SampleFormat::Int => {
+                let mut integers = self.reader.samples::<i32>().take(block);
+                integers.try_for_each(|x| x.map(|x| samples.push(x as f32 / full_range)))
             }
         };
-        let name = format!("{kind} {bits}-bit");
-        Ok(Self { encoding, name, channels: channels.into(), sample_rate, frame_bytes: frame_bytes.into() })
+        read.map_err(fault(&self.path))?;
+        downmix(samples, self.header.channels, mono);
+        Ok(!samples.is_empty())
     }
 }
 
-const PCM: u16 = 1;
-const FLOAT: u16 = 3;
-const EXTENSIBLE: u16 = 0xFFFE;
-
-fn tag_name(tag: u16) -> &'static str {
-    match tag {
-        0x0002 | 0x0011 => " (ADPCM)",
-        0x0006 => " (A-law)",
-        0x0007 => " (µ-law)",
-        0x0050 => " (MPEG layer 1 or 2)",
-        0x0055 => " (MP3)",
-        _ => "",
+/// Reads chunk after chunk up to the sound; gives the plain part of the `fmt ` chunk and the length of the sound in
+/// bytes, as the file declares it.
+fn find_sound(path: &Path, file: &mut BufReader<File>) -> Result<([u8; 16], u64)> {
+    let mut format = Vec::new();
+    file.seek(SeekFrom::Start(12)).map_err(Error::io(path))?;
+    loop {
+        let (id, length) = chunk_header(path, file)?;
+        if &id == b"data" {
+            let found = || damaged(path, "a whole fmt chunk before the sound", format!("{} bytes", format.len()));
+            return Ok((plain_format(&format).ok_or_else(found)?, length));
+        }
+        let mut rest = length.next_multiple_of(2);
+        if &id == b"fmt " {
+            format.clear();
+            file.by_ref().take(length.min(26)).read_to_end(&mut format).map_err(Error::io(path))?;
+            rest -= format.len() as u64;
+        }
+        file.seek_relative(rest as i64).map_err(Error::io(path))?;
     }
 }
 
-fn chunk_header(path: &Path, reader: &mut impl Read) -> Result<([u8; 4], u64)> {
+fn chunk_header(path: &Path, file: &mut BufReader<File>) -> Result<([u8; 4], u64)> {
     let mut bytes = [0; 8];
-    reader.read_exact(&mut bytes).map_err(|error| match error.kind() {
+    file.read_exact(&mut bytes).map_err(|error| match error.kind() {
         io::ErrorKind::UnexpectedEof => damaged(path, "a data chunk that holds the sound", "the end of the file"),
         _ => Error::io(path)(error),
     })?;
@@ -184,25 +112,61 @@ fn chunk_header(path: &Path, reader: &mut impl Read) -> Result<([u8; 4], u64)> {
     Ok(([a, b, c, d], u32::from_le_bytes(length).into()))
 }
 
-/// Reads a small chunk with its padding; the part that matters of any `fmt ` or `ds64` chunk is far below the limit.
-fn chunk_body(path: &Path, reader: &mut (impl Read + io::Seek), length: u64) -> Result<Vec<u8>> {
-    const LIMIT: u64 = 4096;
-    let mut body = Vec::new();
-    reader.by_ref().take(length.min(LIMIT)).read_to_end(&mut body).map_err(Error::io(path))?;
-    reader.seek_relative(padded(length) - body.len() as i64).map_err(Error::io(path))?;
-    Ok(body)
+/// What every `fmt ` chunk begins with; the tag of WAVE_FORMAT_EXTENSIBLE gives way to the one that its GUID begins with.
+fn plain_format(chunk: &[u8]) -> Option<[u8; 16]> {
+    let mut format: [u8; 16] = *chunk.first_chunk()?;
+    if word(&format, 0) == EXTENSIBLE {
+        format[..2].copy_from_slice(chunk.get(24..26)?);
+    }
+    Some(format)
 }
 
-/// The length of a chunk with the byte that makes it even; below 2³³, so it fits.
-fn padded(length: u64) -> i64 {
-    (length + length % 2) as i64
+fn word(format: &[u8; 16], at: usize) -> u16 {
+    u16::from_le_bytes([format[at], format[at + 1]])
 }
 
-/// The length of the data chunk of an RF64 file: the second number of its `ds64` chunk.
-fn ds64_length(chunk: &[u8]) -> Option<u64> {
-    chunk.get(8..16).map(|bytes| u64::from_le_bytes(bytes.try_into().expect("eight bytes")))
+/// Names the encoding, if it is one that is read here.
+fn check_format(path: &Path, format: &[u8; 16]) -> Result<String> {
+    let (tag, channels, frame_bytes, bits) = (word(format, 0), word(format, 2), word(format, 12), word(format, 14));
+    if !matches!((tag, bits), (PCM, 8 | 16 | 24 | 32) | (FLOAT, 32)) {
+        let expected = "PCM of 8, 16, 24 or 32 bits or floats of 32 bits in the WAV file";
+        return Err(Error::file(path, expected, format!("{} of {bits} bits", tag_name(tag)), CONVERT));
+    }
+    if channels == 0 || u32::from(channels) * u32::from(bits) != u32::from(frame_bytes) * 8 {
+        let found = format!("{channels} channels of {bits} bits in {frame_bytes} bytes");
+        return Err(Error::file(path, "frames of at least one channel, filled by their samples", found, CONVERT));
+    }
+    Ok(format!("{} {bits}-bit", tag_name(tag)))
+}
+
+fn tag_name(tag: u16) -> String {
+    let name = match tag {
+        PCM => "pcm",
+        FLOAT => "float",
+        0x0002 | 0x0011 => "ADPCM",
+        0x0006 => "A-law",
+        0x0007 => "µ-law",
+        0x0050 => "MPEG layer 1 or 2",
+        0x0055 => "MP3",
+        _ => return format!("format {tag:#06x}"),
+    };
+    name.to_owned()
+}
+
+/// The header of a file of nothing but this format and so many bytes of sound.
+fn plain_header(format: &[u8; 16], length: u32) -> Vec<u8> {
+    let riff_length = length.saturating_add(36).to_le_bytes();
+    let format_length = (format.len() as u32).to_le_bytes();
+    [b"RIFF", &riff_length[..], b"WAVEfmt ", &format_length, format, b"data", &length.to_le_bytes()].concat()
 }
 
 fn damaged(path: &Path, expected: &str, found: impl std::fmt::Display) -> Error {
     Error::file(path, expected, found, REFETCH)
+}
+
+fn fault(path: &Path) -> impl FnOnce(hound::Error) -> Error {
+    move |error| match error {
+        hound::Error::IoError(error) => Error::io(path)(error),
+        error => Error::file(path, "a WAV header that agrees with itself", error, CONVERT),
+    }
 }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::augment::Augmentation;
 use super::segments::{linear_starts, random_start, read_segment};
 use crate::catalogue::groups::Groups;
 use crate::catalogue::table::Table;
@@ -101,11 +102,20 @@ impl<'s> LabelledTracks<'s> {
     }
 
     /// Draws the batch of a step: the same for the same seed and step.
-    pub fn batch(&self, size: BatchSpec, segment_frames: usize, seed: u64, step: u64) -> Batch<'s> {
+    pub fn batch(
+        &self,
+        size: BatchSpec,
+        change: Augmentation,
+        segment_frames: usize,
+        seed: u64,
+        step: u64,
+    ) -> Batch<'s> {
         let mut random = Random::keyed(seed, &[DRAWING, step]);
         let chosen = random.sample(self.artists.len(), size.artists);
         let mut batch = Batch {
             segments: Vec::with_capacity(chosen.len() * size.samples),
+            change,
+            key: (seed, step),
             labels: BatchLabels { per_artist: size.samples, tags: Vec::new() },
         };
         for artist in chosen {
@@ -134,6 +144,7 @@ impl<'s> LabelledTracks<'s> {
 /// Purposes of random streams.
 const PARTING: u64 = 1;
 const DRAWING: u64 = 2;
+const CHANGING: u64 = 4;
 
 /// Tags of each row as sorted numbers; a cell holds several apart by `;`.
 fn tags(table: &Table, column: usize, rows: &[usize]) -> Vec<Vec<u32>> {
@@ -169,9 +180,11 @@ impl BatchSpec {
     }
 }
 
-/// The segments of one training step: views into the store.
+/// The segments of one training step: views into the store, changed as they are read.
 pub struct Batch<'s> {
     segments: Vec<(Frames<'s>, usize)>,
+    change: Augmentation,
+    key: (u64, u64),
     /// Who is who.
     pub labels: BatchLabels,
 }
@@ -184,6 +197,8 @@ impl Segments for Batch<'_> {
     fn read(&self, index: usize, out: &mut [f32]) {
         let (frames, start) = self.segments[index];
         read_segment(frames, start, out);
+        let mut random = Random::keyed(self.key.0, &[CHANGING, self.key.1, index as u64]);
+        self.change.apply(out, frames.bands(), &mut random);
     }
 }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::mining::MiningSpec;
 use crate::models::{NetworkSpec, TrackVector};
 use crate::optim::RmsProp;
-use crate::sampling::BatchSpec;
+use crate::sampling::{Augmentation, BatchSpec};
 use crate::{Error, Result};
 
 /// Everything that decides the outcome of a training run, beside the data.
@@ -31,6 +31,8 @@ pub struct TrainConfig {
     pub network: NetworkSpec,
     /// The size of a batch.
     pub batch: BatchSpec,
+    /// Random changes of segments.
+    pub augmentation: Augmentation,
     /// The choice of triplets.
     pub mining: MiningSpec,
     /// The optimiser.
@@ -75,6 +77,7 @@ impl Default for TrainConfig {
             artist_column: "artist".to_owned(),
             network: NetworkSpec::default(),
             batch: BatchSpec::default(),
+            augmentation: Augmentation::default(),
             mining: MiningSpec::default(),
             optimizer: RmsProp::default(),
             validation: Validation::default(),
@@ -99,6 +102,7 @@ impl TrainConfig {
         if let Some((_, name, problem)) = checks.iter().find(|(good, ..)| !good) {
             return Err(Error::setting(name, problem));
         }
+        self.augmentation.validate()?;
         self.mining.validate()?;
         self.optimizer.validate()
     }

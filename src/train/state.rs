@@ -22,7 +22,9 @@ pub(super) struct Progress {
 
 /// Where the state of a run to `out` is kept while it runs.
 pub(super) fn path(out: &Path) -> PathBuf {
-    out.with_added_extension("state")
+    let mut name = out.as_os_str().to_owned();
+    name.push(".state");
+    name.into()
 }
 
 /// The tensors beside the parameters: the optimiser's squares, the parameters before the last update.

@@ -240,7 +240,8 @@ impl Run<'_> {
                 return Err(Error::Interrupted(format!("stopped at step {}; go on with --resume", self.progress.step)));
             }
             let clock = Instant::now();
-            let drawn = self.tracks.batch(batch, self.frames, self.config.seed, self.progress.step);
+            let drawn =
+                self.tracks.batch(batch, self.config.augmentation, self.frames, self.config.seed, self.progress.step);
             let step = self.updater.update(&drawn, &drawn.labels, self.progress.step);
             let seconds = clock.elapsed().as_secs_f64();
             work_seconds += seconds;

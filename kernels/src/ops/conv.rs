@@ -17,10 +17,13 @@
 //! 4. Weights are packed in blocks of 16 output channels, [`ConvWeights`]; a vector is a whole or half block, so one
 //!    packing serves every instruction set.
 //!
+//! Shapes that allow it go to [`winograd`](super::winograd) instead, which pools in the same way.
+//!
 //! Given up: lanes along pixels (wastes lanes at the ends of rows and needs shuffles for the pool), im2col (nine times
 //! the memory traffic).
 
 use super::image::Image;
+use super::winograd;
 use crate::buffer::Buffer;
 use crate::isa::Isa;
 use crate::simd::{self, Kernel, Simd};
@@ -32,7 +35,7 @@ pub const DEAD: u8 = 255;
 const TAPS: usize = 9;
 
 /// Output channels of a block of packed weights.
-const BLOCK: usize = 16;
+pub(super) const BLOCK: usize = 16;
 
 /// The geometry of a convolution with its pooling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,32 +76,64 @@ impl ConvPool {
     }
 }
 
-/// The weights of a convolution in the order in which the forward kernel reads them:
-/// blocks of 16 output channels, in each `taps × input channels × 16`; channels past the last are zero.
+/// The weights of a convolution in the order in which the forward kernel reads them, in blocks of 16 output channels;
+/// channels past the last are zero.
 #[derive(Clone, Debug)]
 pub struct ConvWeights {
+    formulation: Formulation,
+    /// Blocks × depth × 16, where the depth is taps (direct) or products (Winograd) × input channels.
     packed: Buffer,
+    /// Blocks × 16.
     bias: Buffer,
+}
+
+/// How a shape is computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Formulation {
+    /// This file.
+    Direct,
+    /// [`winograd`], a third of the multiplications.
+    Winograd,
+}
+
+impl Formulation {
+    /// Winograd's transforms run along the input channels and give 3x3 pixels: whole vectors and 3x3 pools only.
+    fn of(shape: &ConvPool) -> Self {
+        let whole = shape.input.channels.is_multiple_of(BLOCK);
+        if shape.pool == 3 && whole { Self::Winograd } else { Self::Direct }
+    }
+
+    /// Weights of a pair of an input and an output channel.
+    fn steps(self) -> usize {
+        match self {
+            Self::Direct => TAPS,
+            Self::Winograd => winograd::PRODUCTS,
+        }
+    }
 }
 
 impl ConvWeights {
     /// Packs `w` (output channels × 3 × 3 × input channels) and `bias` (output channels).
     pub fn pack(shape: &ConvPool, w: &[f32], bias: &[f32]) -> Self {
         assert_eq!(w.len(), shape.weights(), "weights");
-        let outputs = shape.output.channels;
+        let (inputs, outputs) = (shape.input.channels, shape.output.channels);
         assert_eq!(bias.len(), outputs, "biases");
-        let depth = TAPS * shape.input.channels;
+        let formulation = Formulation::of(shape);
+        let depth = formulation.steps() * inputs;
         let blocks = outputs.div_ceil(BLOCK);
         let mut packed = Buffer::zeros(blocks * depth * BLOCK);
-        for (output, w) in w.chunks_exact(depth).enumerate() {
+        for (output, w) in w.chunks_exact(TAPS * inputs).enumerate() {
             let block = &mut packed[output / BLOCK * depth * BLOCK..][..depth * BLOCK];
-            for (step, &w) in w.iter().enumerate() {
-                block[step * BLOCK + output % BLOCK] = w;
+            match formulation {
+                Formulation::Direct => {
+                    w.iter().enumerate().for_each(|(step, &w)| block[step * BLOCK + output % BLOCK] = w);
+                }
+                Formulation::Winograd => winograd::pack(w, inputs, &mut block[output % BLOCK..]),
             }
         }
         let mut padded = Buffer::zeros(blocks * BLOCK);
         padded[..outputs].copy_from_slice(bias);
-        Self { packed, bias: padded }
+        Self { formulation, packed, bias: padded }
     }
 }
 
@@ -117,33 +152,73 @@ pub fn conv_relu_pool(
 ) {
     assert_eq!(x.len(), shape.input.len(), "input image");
     assert_eq!(y.len(), shape.output.len(), "output image");
-    assert_eq!(weights.packed.len(), weights.bias.len() * TAPS * shape.input.channels, "weights of this shape");
+    assert_eq!(weights.formulation, Formulation::of(shape), "weights of this shape");
     assert_eq!(weights.bias.len(), shape.output.channels.next_multiple_of(BLOCK), "weights of this shape");
+    let depth = weights.formulation.steps() * shape.input.channels;
+    assert_eq!(weights.packed.len(), weights.bias.len() * depth, "weights of this shape");
     match argmax {
         Some(argmax) => {
             assert_eq!(argmax.len(), shape.argmax(), "argmax");
-            isa.run(Forward::<true> { shape, weights, x, y, argmax });
+            forward(isa, shape, weights, x, Pooled::<true> { y, argmax });
         }
-        None => isa.run(Forward::<false> { shape, weights, x, y, argmax: &mut [] }),
+        None => forward(isa, shape, weights, x, Pooled::<false> { y, argmax: &mut [] }),
     }
 }
 
-/// The kernel; `KEEP`: whether the argmax is wanted.
-struct Forward<'a, const KEEP: bool> {
-    shape: &'a ConvPool,
-    weights: &'a ConvWeights,
-    x: &'a [f32],
+fn forward<const KEEP: bool>(isa: Isa, shape: &ConvPool, weights: &ConvWeights, x: &[f32], pooled: Pooled<'_, KEEP>) {
+    let ConvWeights { formulation, packed, bias } = weights;
+    let conv = Conv { shape, packed, bias, x, pooled };
+    match formulation {
+        Formulation::Direct => isa.run(Direct(conv)),
+        Formulation::Winograd => isa.run(winograd::Winograd(conv)),
+    }
+}
+
+/// A convolution at work, its sizes checked.
+pub(super) struct Conv<'a, const KEEP: bool> {
+    pub(super) shape: &'a ConvPool,
+    pub(super) packed: &'a [f32],
+    bias: &'a [f32],
+    pub(super) x: &'a [f32],
+    pooled: Pooled<'a, KEEP>,
+}
+
+/// Where the result goes; `KEEP`: whether the argmax is wanted.
+struct Pooled<'a, const KEEP: bool> {
     y: &'a mut [f32],
     argmax: &'a mut [u8],
 }
 
-impl<const KEEP: bool> Kernel for Forward<'_, KEEP> {
+impl<const KEEP: bool> Conv<'_, KEEP> {
+    /// Bias, ReLU and the place of a pooled pixel's maximum: a vector of output channels from `channel` on.
+    #[inline(always)]
+    pub(super) fn write<S: Simd>(&mut self, simd: S, row: usize, col: usize, channel: usize, best: S::F, place: S::F) {
+        let output = &self.shape.output;
+        let lanes = S::LANES.min(output.channels - channel);
+        // SAFETY: biases are padded to whole blocks; pixel `(row, col)` of the output has `channel + lanes` values.
+        let value = unsafe {
+            let bias = simd.load(self.bias.as_ptr().add(channel));
+            let value = simd.max(simd.add(best, bias), simd.splat(0.0));
+            simd::store_first(simd, self.pooled.y.as_mut_ptr().add(output.at(row, col) + channel), value, lanes);
+            value
+        };
+        if KEEP {
+            let at = (row * output.cols + col) * output.channels + channel;
+            keep(simd, value, place, &mut self.pooled.argmax[at..at + lanes]);
+        }
+    }
+}
+
+/// The direct kernel.
+struct Direct<'a, const KEEP: bool>(Conv<'a, KEEP>);
+
+impl<const KEEP: bool> Kernel for Direct<'_, KEEP> {
     type Output = ();
 
     /// Chooses the tile that fills the registers: rows per pass × pool width × vectors.
     #[inline(always)]
     fn run<S: Simd>(mut self, simd: S) {
-        match (self.shape.pool, S::REGISTERS) {
+        match (self.0.shape.pool, S::REGISTERS) {
             (2, 32..) => self.channels::<S, 2, 2, 4>(simd),
             (2, 16..) => self.channels::<S, 2, 2, 2>(simd),
             (2, _) => self.channels::<S, 2, 2, 1>(simd),
@@ -154,12 +229,12 @@ impl<const KEEP: bool> Kernel for Forward<'_, KEEP> {
     }
 }
 
-impl<const KEEP: bool> Forward<'_, KEEP> {
+impl<const KEEP: bool> Direct<'_, KEEP> {
     /// Walks the pooled rows and, for each, the output channels in groups of `V` vectors, the rest one by one.
     #[inline(always)]
     fn channels<S: Simd, const R: usize, const P: usize, const V: usize>(&mut self, simd: S) {
-        let vectors = self.shape.output.channels.div_ceil(S::LANES);
-        for row in 0..self.shape.output.rows {
+        let vectors = self.0.shape.output.channels.div_ceil(S::LANES);
+        for row in 0..self.0.shape.output.rows {
             let whole = vectors / V * V;
             for vector in (0..whole).step_by(V) {
                 self.row::<S, R, P, V>(simd, row, vector);
@@ -173,18 +248,14 @@ impl<const KEEP: bool> Forward<'_, KEEP> {
     /// One pooled row of `V` vectors of output channels.
     #[inline(always)]
     fn row<S: Simd, const R: usize, const P: usize, const V: usize>(&mut self, simd: S, row: usize, vector: usize) {
-        let ConvPool { input, output, .. } = *self.shape;
+        let ConvPool { input, output, .. } = *self.0.shape;
         let depth = TAPS * input.channels;
         let first = vector * S::LANES;
-        let mut weights = [self.weights.packed.as_ptr(); V];
-        let mut bias = [simd.splat(0.0); V];
+        let mut weights = [self.0.packed.as_ptr(); V];
         for v in 0..V {
             let channel = first + v * S::LANES;
             // SAFETY: a vector lies within one block of 16 (LANES divides it), and there are blocks for all channels.
-            unsafe {
-                weights[v] = weights[v].add(channel / BLOCK * depth * BLOCK + channel % BLOCK);
-                bias[v] = simd.load(self.weights.bias.as_ptr().add(channel));
-            }
+            weights[v] = unsafe { weights[v].add(channel / BLOCK * depth * BLOCK + channel % BLOCK) };
         }
         for col in 0..output.cols {
             // The window's top-left tap: the pixel above and left of its first pixel, which may lie in the border.
@@ -192,19 +263,9 @@ impl<const KEEP: bool> Forward<'_, KEEP> {
             // SAFETY: window rows `row·P .. row·P + P + 2` and columns likewise lie within the bordered input, because
             // `output.rows · P ≤ input.rows`; its length was checked on entry.
             let (best, place) =
-                unsafe { tile::<S, R, P, V, KEEP>(simd, &input, self.x.as_ptr().add(window), &weights) };
+                unsafe { tile::<S, R, P, V, KEEP>(simd, &input, self.0.x.as_ptr().add(window), &weights) };
             for v in 0..V {
-                let channel = first + v * S::LANES;
-                let lanes = S::LANES.min(output.channels - channel);
-                let value = simd.max(simd.add(best[v], bias[v]), simd.splat(0.0));
-                // SAFETY: pixel `(row, col)` of the output has `channels ≥ channel + lanes` values.
-                unsafe {
-                    simd::store_first(simd, self.y.as_mut_ptr().add(output.at(row, col) + channel), value, lanes)
-                };
-                if KEEP {
-                    let at = (row * output.cols + col) * output.channels + channel;
-                    keep(simd, value, place[v], &mut self.argmax[at..at + lanes]);
-                }
+                self.0.write(simd, row, col, first + v * S::LANES, best[v], place[v]);
             }
         }
     }

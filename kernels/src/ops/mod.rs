@@ -9,3 +9,4 @@ pub(crate) mod distance;
 pub(crate) mod half;
 pub(crate) mod image;
 mod math;
+mod winograd;
