@@ -3,11 +3,12 @@
 use std::fs;
 use std::path::Path;
 
+use hound::{SampleFormat, WavSpec, WavWriter};
 use rayon::prelude::*;
 
+use super::SAMPLE_RATE;
 use super::artist::Artist;
 use super::draw::Draw as _;
-use super::wav;
 use crate::catalogue::table::Table;
 use crate::random::Random;
 use crate::{Error, Monitor, Result};
@@ -85,7 +86,7 @@ impl Catalogue {
             let random = &mut Random::keyed(seed, &[TRACK, number as u64, track as u64]);
             let title = format!("{} {}", word(random), word(random));
             let path = format!("audio/{:04}.wav", number * self.tracks + track + 1);
-            wav::write(&folder.join(&path), &artist.record(self.seconds, random))?;
+            write_wav(&folder.join(&path), &artist.record(self.seconds, random))?;
             let album = format!("Album {}", track / ALBUM + 1);
             rows.push(vec![path, entry.artist.clone(), entry.name.clone(), album, title, entry.split.to_owned()]);
             monitor.advance(1);
@@ -109,6 +110,23 @@ impl Catalogue {
     }
 }
 
+/// Writes samples within ±1 in 16 bits. The catalogue is written last: it never lists half a file.
+fn write_wav(path: &Path, samples: &[f32]) -> Result<()> {
+    let format =
+        WavSpec { channels: 1, sample_rate: SAMPLE_RATE as u32, bits_per_sample: 16, sample_format: SampleFormat::Int };
+    let write = || {
+        let mut writer = WavWriter::create(path, format)?;
+        for sample in samples {
+            writer.write_sample((sample * f32::from(i16::MAX)).round() as i16)?;
+        }
+        writer.finalize()
+    };
+    write().map_err(|error| match error {
+        hound::Error::IoError(error) => Error::io(path)(error),
+        error => Error::Failed(format!("{}: {error}", path.display())),
+    })
+}
+
 /// Artists who share the name at a place.
 fn sharing(place: usize) -> usize {
     2 + place % 3
@@ -129,4 +147,57 @@ fn names(count: usize, random: &mut Random) -> Vec<String> {
     let word = |number: usize| [BEGINNINGS[number / ENDINGS.len()], ENDINGS[number % ENDINGS.len()]].concat();
     let numbers = random.sample(words * words, count);
     numbers.into_iter().map(|number| format!("{} {}", word(number / words), word(number % words))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audio;
+
+    const SMALL: Catalogue = Catalogue { training_artists: 3, shared_names: 2, tracks: 3, seconds: 3.0 };
+
+    fn written(seed: u64, threads: usize) -> (tempfile::TempDir, Table) {
+        let folder = tempfile::tempdir().unwrap();
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let table = pool.install(|| SMALL.write(folder.path(), seed, &())).unwrap();
+        (folder, table)
+    }
+
+    #[test]
+    fn the_seed_alone_decides_every_byte() {
+        let ((first, table), (again, _), (other, _)) = (written(1, 1), written(1, 3), written(2, 1));
+        let bytes = |folder: &tempfile::TempDir, path: &str| fs::read(folder.path().join(path)).unwrap();
+        assert_eq!(table.rows.len(), (3 + SMALL.unseen_artists()) * 3);
+        for path in table.rows.iter().map(|row| row[0].as_str()).chain(["catalogue.csv"]) {
+            assert_eq!(bytes(&first, path), bytes(&again, path), "{path}");
+            assert_ne!(bytes(&first, path), bytes(&other, path), "{path}");
+        }
+    }
+
+    #[test]
+    fn recordings_are_audible_different_and_never_clip() {
+        let (folder, table) = written(3, 2);
+        let mut seen = std::collections::HashSet::new();
+        for row in &table.rows {
+            let (samples, info) = audio::load(&folder.path().join(&row[0]), SAMPLE_RATE as u32).unwrap();
+            assert_eq!((info.codec.as_str(), info.seconds), ("pcm 16-bit", 3.0));
+            let peak = samples.iter().fold(0.0f32, |peak, x| peak.max(x.abs()));
+            let level = (samples.iter().map(|x| x * x).sum::<f32>() / samples.len() as f32).sqrt();
+            assert!((0.05..0.96).contains(&peak), "{}: peak {peak}", row[0]);
+            assert!(level > 0.02 * peak, "{}: level {level} at peak {peak}", row[0]);
+            assert!(seen.insert(samples.iter().map(|x| x.to_bits()).collect::<Vec<_>>()), "{} is a copy", row[0]);
+        }
+    }
+
+    #[test]
+    fn names_are_shared_among_the_unseen_only() {
+        let entries = Catalogue { training_artists: 50, shared_names: 7, ..SMALL }.entries(4);
+        let artists: std::collections::HashSet<_> = entries.iter().map(|entry| &entry.artist).collect();
+        assert_eq!(artists.len(), entries.len());
+        for entry in &entries {
+            let sharing = entries.iter().filter(|other| other.name == entry.name).count();
+            let expected = if entry.split == "train" { 1..=1 } else { 2..=4 };
+            assert!(expected.contains(&sharing), "{} is shared by {sharing}", entry.name);
+        }
+    }
 }

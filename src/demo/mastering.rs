@@ -31,19 +31,19 @@ pub(super) struct Mastering {
 impl Mastering {
     pub(super) fn draw(random: &mut Random) -> Self {
         let mut filters =
-            vec![Filter::high_pass(random.ratio(20.0, 250.0)), Filter::low_pass(random.ratio(3500.0, 10_500.0))];
-        let tilt = random.between(-6.0, 6.0);
+            vec![Filter::high_pass(random.ratio(20.0, 150.0)), Filter::low_pass(random.ratio(5000.0, 10_500.0))];
+        let tilt = random.between(-4.0, 4.0);
         filters.push(Filter::peak(90.0, -tilt));
         filters.push(Filter::peak(7000.0, tilt));
-        filters.extend((0..3).map(|_| Filter::peak(random.ratio(120.0, 8000.0), random.between(-9.0, 9.0))));
+        filters.extend((0..3).map(|_| Filter::peak(random.ratio(120.0, 8000.0), random.between(-6.0, 6.0))));
         Self {
             filters,
-            wet: random.between(0.0, 0.4) as f32,
+            wet: random.between(0.0, 0.35) as f32,
             reverberation: random.ratio(0.3, 1.5),
-            noise: random.ratio(0.003, 0.06) as f32,
+            noise: random.ratio(0.002, 0.03) as f32,
             rumble: random.uniform() as f32,
-            fader: (random.between(0.0, 0.6), random.ratio(4.0, 20.0)),
-            peak: random.ratio(0.1, 0.95) as f32,
+            fader: (random.between(0.0, 0.5), random.ratio(4.0, 20.0)),
+            peak: random.ratio(0.4, 0.95) as f32,
         }
     }
 

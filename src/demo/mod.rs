@@ -11,7 +11,6 @@ mod drums;
 mod effects;
 mod instrument;
 mod mastering;
-mod wav;
 
 pub use catalogue::Catalogue;
 
