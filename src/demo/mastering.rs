@@ -1,7 +1,6 @@
 //! What says nothing about the artist: room, equaliser, band limit, noise, fader and level of one recording.
 //!
-//! It changes the mean spectrum of a track more than the artist does, so that telling artists apart needs more than
-//! the mean spectrum.
+//! With the key and the mix it blurs the mean spectrum, so that telling artists apart needs more than that.
 
 use std::f64::consts::TAU;
 

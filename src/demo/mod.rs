@@ -1,5 +1,5 @@
 //! A synthetic catalogue to try everything on: artists who share habits of composing and sounding as continuous
-//! dimensions, tracks whose mastering hides the mean spectrum, and names that several artists share.
+//! dimensions, tracks whose key, mix and mastering blur the mean spectrum, and names that several artists share.
 
 mod artist;
 mod catalogue;
