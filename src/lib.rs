@@ -14,6 +14,7 @@ pub mod catalogue;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod cluster;
+pub mod demo;
 pub mod disambiguate;
 pub mod embed;
 pub mod eval;

@@ -6,6 +6,7 @@ mod bench;
 mod cluster;
 mod config;
 mod console;
+mod demo;
 mod embed;
 mod evaluate;
 mod extract;
@@ -50,6 +51,7 @@ struct Global {
 
 #[derive(Subcommand)]
 enum Verb {
+    Demo(demo::Demo),
     Mel(mel::Mel),
     Extract(extract::Extract),
     Train(train::Train),
@@ -81,6 +83,7 @@ pub(crate) enum Outcome {
 impl Verb {
     fn run(self, console: &Console) -> crate::Result<Outcome> {
         match self {
+            Self::Demo(verb) => verb.run(console),
             Self::Mel(verb) => verb.run(console),
             Self::Extract(verb) => verb.run(console),
             Self::Train(verb) => verb.run(console),

@@ -94,7 +94,11 @@ struct Repeat {
     names: Vec<NameResult>,
 }
 
-pub(super) fn run(embeddings: &Embeddings, options: &Options, monitor: &dyn Monitor) -> Result<Clustering> {
+/// Splits names shared by several artists, with a threshold chosen on other names (see [`Clustering`]).
+///
+/// # Errors
+/// Options that cannot be used, and tables without the columns they name or with too few names.
+pub fn run(embeddings: &Embeddings, options: &Options, monitor: &dyn Monitor) -> Result<Clustering> {
     if options.name_column.is_some() && options.within.is_some() {
         return Err(Error::setting("--within", "only for made names; leave it out where --name-column is given"));
     }

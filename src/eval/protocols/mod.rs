@@ -13,11 +13,11 @@ mod trials;
 mod verification;
 
 pub use classification::Classification;
-pub use clustering::{Clustering, FoldResult, NameResult};
+pub use clustering::{Clustering, FoldResult, NameResult, run as clustering};
 pub use names::NamesLeftOut;
 pub use spread::Spread;
 pub use tracks::TracksLeftOut;
-pub use verification::Verification;
+pub use verification::{Verification, run as verification};
 
 use std::fmt;
 

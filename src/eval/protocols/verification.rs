@@ -51,7 +51,11 @@ struct Repeat {
     without_others: usize,
 }
 
-pub(super) fn run(embeddings: &Embeddings, options: &Options, monitor: &dyn Monitor) -> Result<Verification> {
+/// Tells by distance whether a track belongs to an artist model (see [`Verification`]).
+///
+/// # Errors
+/// Options that cannot be used, and tables without the columns they name or with too few artists.
+pub fn run(embeddings: &Embeddings, options: &Options, monitor: &dyn Monitor) -> Result<Verification> {
     let (artists, left_out) = artists(&embeddings.table, options, 2)?;
     let repeats = repeated(options, monitor, |repeat| {
         let trials = draw(embeddings, &artists, options, repeat)?;
