@@ -27,6 +27,7 @@ pub mod models;
 pub mod monitor;
 pub mod nn;
 pub mod optim;
+pub mod output;
 pub mod parallel;
 pub mod random;
 pub mod sampling;

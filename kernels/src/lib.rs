@@ -16,8 +16,9 @@ pub use half::f16;
 pub use isa::{ISA_VARIABLE, Isa, UnavailableIsa};
 pub use ops::activation::{SMALLEST_SQUARE, dot, normalise, normalise_grad, relu, relu_grad, scale, tanh, tanh_grad};
 pub use ops::compress::{Compression, compress};
-pub use ops::conv::{ConvPool, ConvWeights, DEAD, conv_relu_pool};
-pub use ops::conv_grad::{ConvGradInput, ConvGradScratch, conv_input_grad, conv_weight_grad};
+pub use ops::conv::{
+    ConvGradInput, ConvGradScratch, ConvPool, ConvWeights, DEAD, conv_input_grad, conv_relu_pool, conv_weight_grad,
+};
 pub use ops::dense::{dense, dense_grad};
 pub use ops::distance::{squared_distance_grad, squared_distances};
 pub use ops::half::widen;

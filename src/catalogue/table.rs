@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use crate::store::output::Output;
+use crate::output::Output;
 use crate::{Error, Result};
 
 /// Named columns and rows of text, all rows as long as `columns`. Missing values are empty.

@@ -1,7 +1,6 @@
 //! A trained network with everything needed to embed a track, in one safetensors file.
 
 use std::borrow::Cow;
-use std::io::Write as _;
 use std::path::Path;
 
 use safetensors::tensor::{Dtype, SafeTensors, View};
@@ -10,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{Network, NetworkSpec};
 use crate::frontend::Recipe;
 use crate::hash::fnv1a;
-use crate::store::output::Output;
+use crate::output::write_whole;
 use crate::{Error, Result};
 
 /// Which numbers of the network become the vector of a track.
@@ -168,9 +167,7 @@ impl Model {
 
     /// Writes the model, whole or not at all; `extra` tensors (an optimiser's state) ride along.
     pub fn save(&self, path: &Path, extra: &[(&str, &[f32])]) -> Result<()> {
-        let mut output = Output::create(path)?;
-        output.write_all(&self.to_bytes(extra)?).map_err(Error::io(path))?;
-        output.commit()
+        write_whole(path, &self.to_bytes(extra)?)
     }
 
     fn to_bytes(&self, extra: &[(&str, &[f32])]) -> Result<Vec<u8>> {

@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::npy;
-use super::output::Output;
 use crate::catalogue::table::Table;
 use crate::matrix::Matrix;
+use crate::output::Output;
 use crate::{Error, Result};
 
 /// Points with what is known about each of them.

@@ -3,6 +3,5 @@
 pub mod embeddings;
 pub mod features;
 pub mod npy;
-pub mod output;
 
 pub use features::{Encoded, Encoder, Frames, Keys, Precision, Replacement, Spec, Store, Writer};

@@ -10,8 +10,8 @@ use std::path::Path;
 
 use half::f16;
 
-use super::output::Output;
 use crate::matrix::Matrix;
+use crate::output::Output;
 use crate::{Error, Result};
 
 const MAGIC: &[u8; 6] = b"\x93NUMPY";

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::trainer::Step;
+use super::updater::Step;
 use crate::{Error, Result};
 
 /// A line of the log.

@@ -4,6 +4,7 @@ mod config;
 mod log;
 mod state;
 mod trainer;
+mod updater;
 mod validation;
 
 pub use config::{PRESETS, Preset, TrainConfig, Validation};
@@ -11,4 +12,4 @@ pub use trainer::{End, Report, train};
 pub use validation::triplet_error;
 
 #[doc(hidden)] // for the benchmark and the trajectory test: one update without store or checkpoint
-pub use trainer::{Step, Updater};
+pub use updater::{Step, Updater};

@@ -3,10 +3,8 @@
 pub(crate) mod activation;
 pub(crate) mod compress;
 pub(crate) mod conv;
-pub(crate) mod conv_grad;
 pub(crate) mod dense;
 pub(crate) mod distance;
 pub(crate) mod half;
 pub(crate) mod image;
 mod math;
-mod winograd;

@@ -5,7 +5,6 @@ use std::io::{BufWriter, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::format::ALL;
-use crate::store::output::Output;
 use crate::{Error, Result};
 
 /// The file that a writer keeps locked.
@@ -43,13 +42,6 @@ impl Append {
     pub(super) fn sync(&mut self) -> Result<()> {
         self.out.flush().and_then(|()| self.out.get_ref().sync_data()).map_err(Error::io(&self.path))
     }
-}
-
-/// Replaces the file at `path` by `bytes`.
-pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    let mut output = Output::create(path)?;
-    output.write_all(bytes).map_err(Error::io(path))?;
-    output.commit()
 }
 
 /// The name of something in `folder` that is no store's, if there is such a thing. Hidden files are the lock and what a

@@ -5,8 +5,8 @@ use std::{fs, path::Path};
 use half::f16;
 use serde::{Deserialize, Serialize};
 
-use super::files;
 use crate::frontend::Recipe;
+use crate::output;
 use crate::{Error, Result};
 
 pub(super) const MANIFEST: &str = "store.json";
@@ -129,7 +129,7 @@ impl Manifest {
     pub(super) fn write(&self, folder: &Path) -> Result<()> {
         let mut text = serde_json::to_string_pretty(self).expect("a manifest is plain data");
         text.push('\n');
-        files::write_whole(&folder.join(MANIFEST), text.as_bytes())
+        output::write_whole(&folder.join(MANIFEST), text.as_bytes())
     }
 
     /// The first bytes of the index: what it takes to read the other files, and whose they are.

@@ -9,6 +9,7 @@ use super::files::{self, Append};
 use super::format::{self, BLOCKS, Extent, FAILURES, FRAMES, INDEX, MANIFEST, Manifest, RECORD_BYTES, Record, TRACKS};
 use super::tracks::{self, Beginning, Keys};
 use crate::catalogue::table::Table;
+use crate::output;
 use crate::{Error, Monitor, Result};
 
 /// Frames that a crash may cost: at most this many bytes are appended between two commits.
@@ -169,7 +170,7 @@ impl Writer {
         } else {
             let columns = ["path", "error"].map(str::to_owned);
             let lines = std::iter::once(&columns).chain(failures).flat_map(|cells| tracks::line(cells));
-            files::write_whole(&path, &lines.collect::<Vec<_>>())?;
+            output::write_whole(&path, &lines.collect::<Vec<_>>())?;
         }
         self.manifest.failed = failures.len() as u64;
         self.manifest.write(&self.folder)

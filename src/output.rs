@@ -44,6 +44,13 @@ impl Output {
     }
 }
 
+/// Replaces the file at `path` by `bytes`.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    let mut output = Output::create(path)?;
+    output.write_all(bytes).map_err(Error::io(path))?;
+    output.commit()
+}
+
 impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.file.write(bytes)

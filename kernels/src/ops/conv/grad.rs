@@ -1,4 +1,4 @@
-//! Gradients of [`conv_relu_pool`](super::conv::conv_relu_pool): sparse, because behind ReLU and max-pool at most one of
+//! Gradients of [`conv_relu_pool`](super::conv_relu_pool): sparse, because behind ReLU and max-pool at most one of
 //! a window's `P²` positions carries gradient for a channel, and none where the pooled value is 0.
 //!
 //! ```text
@@ -17,7 +17,7 @@
 //!
 //! Given up: one pass for both gradients (too many registers), the dense transposed convolution (4 to 9 times the work).
 
-use super::conv::{ConvPool, DEAD};
+use super::shape::{ConvPool, DEAD};
 use crate::isa::Isa;
 use crate::simd::{self, Kernel, Simd};
 

@@ -15,7 +15,7 @@
 //! Source: Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks" (2016); matrices from the Toom–Cook
 //! construction over these points. Given up: F(4x4, 3x3), whose tile is no pool.
 
-use super::conv::{BLOCK, Conv, ConvPool};
+use super::shape::{BLOCK, Conv, ConvPool};
 use crate::buffer::Buffer;
 use crate::simd::{Kernel, Simd};
 
