@@ -9,7 +9,5 @@ mod validation;
 
 pub use config::{PRESETS, Preset, TrainConfig, Validation};
 pub use trainer::{End, Report, train};
-pub use validation::triplet_error;
-
-#[doc(hidden)] // for the benchmark and the trajectory test: one update without store or checkpoint
 pub use updater::{Step, Updater};
+pub use validation::triplet_error;

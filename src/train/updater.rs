@@ -24,7 +24,8 @@ pub struct Step {
     pub mean_norm: f64,
 }
 
-/// The weights of a network in training, and how one batch changes them.
+/// The weights of a network in training, and how one batch changes them: the loop of [`train`](super::train()) without
+/// store, early stopping and checkpoints.
 pub struct Updater<'n> {
     pub(super) network: &'n dyn Network,
     pass: Box<dyn TrainingPass + 'n>,
