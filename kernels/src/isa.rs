@@ -70,7 +70,7 @@ impl Isa {
     pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {
         match self.0 {
             Kind::Portable => arch::portable::run(kernel),
-            // SAFETY: a value of this kind is made only after the CPU said that it has AVX2, FMA and F16C.
+            // SAFETY: a value of this kind is made only after the CPU said that it has AVX2 and FMA.
             #[cfg(target_arch = "x86_64")]
             Kind::Avx2 => unsafe { arch::avx2::run(kernel) },
             // SAFETY: a value of this kind is made only after the CPU said that it has AVX-512F, BW, DQ and VL.

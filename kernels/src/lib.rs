@@ -12,7 +12,6 @@ mod ops;
 mod simd;
 
 pub use buffer::Buffer;
-pub use half::f16;
 pub use isa::{ISA_VARIABLE, Isa, UnavailableIsa};
 pub use ops::activation::{SMALLEST_SQUARE, dot, normalise, normalise_grad, relu, relu_grad, scale, tanh, tanh_grad};
 pub use ops::compress::{Compression, compress};
@@ -21,5 +20,4 @@ pub use ops::conv::{
 };
 pub use ops::dense::{dense, dense_grad};
 pub use ops::distance::{squared_distance_grad, squared_distances};
-pub use ops::half::widen;
 pub use ops::image::Image;

@@ -38,11 +38,6 @@ pub(crate) trait Simd: Copy {
     /// # Safety
     /// `to` must be valid for writing `LANES` values.
     unsafe fn store(self, to: *mut f32, value: Self::F);
-    /// `LANES` half-precision values, widened.
-    ///
-    /// # Safety
-    /// `from` must be valid for reading `LANES` values.
-    unsafe fn load_f16(self, from: *const half::f16) -> Self::F;
     /// `LANES` bytes, as numbers.
     ///
     /// # Safety

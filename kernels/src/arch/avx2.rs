@@ -1,4 +1,4 @@
-//! AVX2 with FMA and F16C: eight lanes, sixteen registers.
+//! AVX2 with FMA: eight lanes, sixteen registers.
 
 use std::arch::x86_64::*;
 
@@ -9,12 +9,12 @@ use crate::simd::{Kernel, Simd};
 pub(crate) struct Avx2(());
 
 pub(crate) fn supported() -> bool {
-    is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c")
+    is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")
 }
 
 /// # Safety
-/// The CPU must have AVX2, FMA and F16C ([`supported`]).
-#[target_feature(enable = "avx2,fma,f16c")]
+/// The CPU must have AVX2 and FMA ([`supported`]).
+#[target_feature(enable = "avx2,fma")]
 pub(crate) unsafe fn run<K: Kernel>(kernel: K) -> K::Output {
     kernel.run(Avx2(()))
 }
@@ -96,10 +96,6 @@ impl Simd for Avx2 {
     #[inline(always)]
     unsafe fn store(self, to: *mut f32, value: __m256) {
         proven!(_mm256_storeu_ps(to, value))
-    }
-    #[inline(always)]
-    unsafe fn load_f16(self, from: *const half::f16) -> __m256 {
-        proven!(_mm256_cvtph_ps(_mm_loadu_si128(from.cast())))
     }
     #[inline(always)]
     unsafe fn load_u8(self, from: *const u8) -> __m256 {

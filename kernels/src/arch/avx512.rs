@@ -93,10 +93,6 @@ impl Simd for Avx512 {
         proven!(_mm512_storeu_ps(to, value))
     }
     #[inline(always)]
-    unsafe fn load_f16(self, from: *const half::f16) -> __m512 {
-        proven!(_mm512_cvtph_ps(_mm256_loadu_si256(from.cast())))
-    }
-    #[inline(always)]
     unsafe fn load_u8(self, from: *const u8) -> __m512 {
         proven!(_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(from.cast()))))
     }

@@ -83,12 +83,6 @@ impl Simd for Portable {
         unsafe { to.cast::<[f32; 8]>().write_unaligned(value.to_array()) }
     }
     #[inline(always)]
-    unsafe fn load_f16(self, from: *const half::f16) -> f32x8 {
-        // SAFETY: the caller vouches for 8 readable values; an array of f16 is read unaligned.
-        let values = unsafe { from.cast::<[half::f16; 8]>().read_unaligned() };
-        f32x8::new(values.map(half::f16::to_f32_const))
-    }
-    #[inline(always)]
     unsafe fn load_u8(self, from: *const u8) -> f32x8 {
         // SAFETY: the caller vouches for 8 readable bytes.
         f32x8::new(unsafe { from.cast::<[u8; 8]>().read() }.map(f32::from))

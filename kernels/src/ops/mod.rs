@@ -5,6 +5,5 @@ pub(crate) mod compress;
 pub(crate) mod conv;
 pub(crate) mod dense;
 pub(crate) mod distance;
-pub(crate) mod half;
 pub(crate) mod image;
 mod math;

@@ -195,11 +195,14 @@ impl fmt::Display for Clustering {
         let Self { names, artists, tracks, threshold, left_out, .. } = self;
         writeln!(f, "AMI {:.4} {}", self.ami, self.ami_spread)?;
         writeln!(f, "ARI {:.4} {}", self.ari, self.ari_spread)?;
-        writeln!(f, "on {names} names with {artists} artists and {tracks} tracks; mean threshold {threshold:.4}")?;
-        writeln!(f, "fold  names  threshold     AMI     ARI")?;
-        for FoldResult { fold, names, threshold, ami, ari, .. } in &self.folds {
-            writeln!(f, "{fold:>4}  {names:>5}  {threshold:>9.4}  {ami:>6.3}  {ari:>6.3}")?;
+        writeln!(f, "on {names} names with {artists} artists and {tracks} tracks")?;
+        if self.folds.iter().all(|fold| fold.repeat == 0) {
+            writeln!(f, "fold  names  distance     AMI     ARI")?;
+            for FoldResult { fold, names, threshold, ami, ari, .. } in &self.folds {
+                writeln!(f, "{fold:>4}  {names:>5}  {threshold:>8.4}  {ami:>6.3}  {ari:>6.3}")?;
+            }
         }
-        write!(f, "{left_out}")
+        write!(f, "{left_out}")?;
+        write!(f, "distance to cut at, mean over the folds: {threshold:.4}")
     }
 }
