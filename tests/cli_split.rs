@@ -66,6 +66,13 @@ fn names_are_split_and_measured() {
     assert_eq!(measured["schema"], "homonym.measure/1");
     assert_eq!((measured["ari"].as_f64(), measured["ami"].as_f64()), (Some(1.0), Some(1.0)));
     assert_eq!((&measured["matched_by"], &measured["truth_unmatched"]), (&"track_id".into(), &1.into()));
+    // A truth without ids is matched by its paths, in whatever order its rows are.
+    let mut truth = Table::read(&path.join("tracks.csv")).unwrap();
+    truth.columns[0] = "path".to_owned();
+    truth.rows.reverse();
+    truth.write(&path.join("truth.csv")).unwrap();
+    let measured = json(path, "measure truth.csv labels.csv");
+    assert_eq!((measured["ari"].as_f64(), &measured["matched_by"]), (Some(1.0), &"track_id".into()));
     // Everything under a name as one: nothing is told apart within names, but names still are.
     json(path, "split tracks --distance 9 --name-column shown --out labels.csv");
     let measured = json(path, "measure tracks.csv labels.csv");

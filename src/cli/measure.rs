@@ -14,9 +14,10 @@ use crate::{Error, Result};
 
 /// Measure the agreement of two labelings: adjusted Rand index and adjusted mutual information.
 ///
-/// Rows are matched by the first of `track_id`, `path` and `row` that both tables have, else by their order. Where
-/// LABELS has a column `name`, clusters are numbered within names: `ari` and `ami` are then means over the names, and
-/// `pooled` holds the measures of all tracks at once, a cluster being a name and its number.
+/// Rows are matched by the first of `track_id` (that of the labels may be the truth's `path`), `path` and `row` that
+/// both tables have, else by their order. Where LABELS has a column `name`, clusters are numbered within names: `ari`
+/// and `ami` are then means over the names, and `pooled` holds the measures of all tracks at once, a cluster being a
+/// name and its number.
 #[derive(clap::Args)]
 pub(crate) struct Measure {
     /// The truth: CSV, TSV or JSON Lines.
@@ -104,8 +105,8 @@ impl Measure {
     }
 
     fn matched(&self, truth: &Table, labels: &Table) -> Result<Matched> {
-        for by in ["track_id", "path", "row"] {
-            if let (Some(in_truth), Some(in_labels)) = (truth.column(by), labels.column(by)) {
+        for (by, other) in KEYS {
+            if let (Some(in_truth), Some(in_labels)) = (truth.column(other), labels.column(by)) {
                 let truth_rows = unique(truth, in_truth, &self.truth_column, &self.truth)?;
                 let label_rows = unique(labels, in_labels, &self.label_column, &self.labels)?;
                 let place: HashMap<&str, usize> = truth_rows.iter().copied().collect();
@@ -114,7 +115,7 @@ impl Measure {
                 let (truth_unmatched, labels_unmatched) =
                     (truth_rows.len() - pairs.len(), label_rows.len() - pairs.len());
                 if pairs.is_empty() {
-                    let found = format!("no `{by}` that is also in {}", self.truth.display());
+                    let found = format!("no `{by}` that is also a `{other}` of {}", self.truth.display());
                     return Err(Error::file(
                         &self.labels,
                         "rows of the truth",
@@ -139,6 +140,10 @@ impl Measure {
         })
     }
 }
+
+/// Columns of the labels and of the truth by which rows are matched, the first that both have: `split` takes the `path`
+/// for the `track_id` where a catalogue has none.
+const KEYS: [(&str, &str); 4] = [("track_id", "track_id"), ("track_id", "path"), ("path", "path"), ("row", "row")];
 
 /// What is known of a track.
 struct Track<'a> {
