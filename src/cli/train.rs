@@ -9,7 +9,7 @@ use super::{Console, Outcome, config};
 use crate::catalogue::filter::{Filter, matching};
 use crate::models::Model;
 use crate::store::Store;
-use crate::train::{End, PRESETS, Report, TrainConfig, train};
+use crate::train::{End, PRESETS, Report, TrainConfig, UNLIMITED, train};
 use crate::{Error, Monitor as _, Result};
 
 /// Train a network on the tracks of a feature store.
@@ -36,7 +36,7 @@ pub(super) struct Train {
     /// Updates at most; 0 keeps the untrained network.
     #[arg(long, value_name = "N")]
     steps: Option<u64>,
-    /// Minutes of training at most, without preparation.
+    /// Minutes of training at most, without preparation, in place of the preset's number of steps.
     #[arg(long, value_name = "M")]
     minutes: Option<f64>,
     /// What every random choice depends on.
@@ -112,7 +112,7 @@ impl Train {
             config = config::overlay(&config, path)?;
         }
         config.segment = self.segment.unwrap_or(config.segment);
-        config.steps = self.steps.unwrap_or(config.steps);
+        config.steps = self.steps.unwrap_or(if self.minutes.is_some() { UNLIMITED } else { config.steps });
         config.minutes = self.minutes.or(config.minutes);
         config.seed = self.seed.unwrap_or(config.seed);
         config.mining.tag_column = self.tag_column.clone().or(config.mining.tag_column);

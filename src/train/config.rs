@@ -8,6 +8,9 @@ use crate::optim::RmsProp;
 use crate::sampling::{Augmentation, BatchSpec};
 use crate::{Error, Result};
 
+/// A number of steps that no run reaches.
+pub const UNLIMITED: u64 = u32::MAX as u64;
+
 /// Everything that decides the outcome of a training run, beside the data.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

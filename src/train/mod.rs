@@ -7,7 +7,7 @@ mod trainer;
 mod updater;
 mod validation;
 
-pub use config::{PRESETS, Preset, TrainConfig, Validation};
+pub use config::{PRESETS, Preset, TrainConfig, UNLIMITED, Validation};
 pub use trainer::{End, Report, train};
 pub use updater::{Step, Updater};
 pub use validation::triplet_error;

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use super::config::TrainConfig;
+use super::config::{TrainConfig, UNLIMITED};
 use super::log::{Line, Log};
 use super::state::{self, Progress};
 use super::updater::{Step, Updater};
@@ -159,7 +159,7 @@ struct Run<'a> {
 impl Run<'_> {
     fn run(&mut self, resumed: bool, monitor: &dyn Monitor) -> Result<Report> {
         let batch = self.config.batch.fit(self.tracks.artists())?;
-        monitor.begin("training", Some(self.config.steps));
+        monitor.begin("training", Some(self.config.steps).filter(|&steps| steps < UNLIMITED));
         monitor.advance(self.progress.step);
         let first_step = self.progress.step;
         let mut work_seconds = 0.0;
