@@ -14,8 +14,8 @@ use crate::{Error, Monitor as _, Result};
 
 /// Train a network on the tracks of a feature store.
 ///
-/// Writes the best model by artists kept out of training, and beside it MODEL.metrics.jsonl, a line for each step and
-/// evaluation. Ctrl-C saves the state; --resume goes on from it.
+/// Where the configuration keeps artists out of training, the best model by them is kept, else the last. Beside it,
+/// MODEL.metrics.jsonl gets a line for each step and evaluation. Ctrl-C saves the state; --resume goes on from it.
 #[derive(clap::Args)]
 pub(super) struct Train {
     /// The feature store.
@@ -25,7 +25,7 @@ pub(super) struct Train {
     #[arg(long, short, value_name = "MODEL.safetensors", required_unless_present = "print_config")]
     out: Option<PathBuf>,
     /// The named configuration to start from.
-    #[arg(long, value_parser = preset_names(), default_value = "paper")]
+    #[arg(long, value_parser = preset_names(), default_value = "best")]
     preset: String,
     /// A TOML file with settings that differ from the preset's.
     #[arg(long, value_name = "FILE.toml", env = "HOMONYM_CONFIG")]
