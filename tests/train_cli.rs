@@ -83,7 +83,7 @@ fn example() -> tempfile::TempDir {
 fn audio_becomes_artists() {
     let folder = example();
     let path = folder.path();
-    let trained = json(path, "train store --config small.toml --steps 20 --out m.safetensors");
+    let trained = json(path, "train store --preset paper --config small.toml --steps 20 --out m.safetensors");
     assert_eq!((&trained["end"], &trained["steps"]), (&"steps".into(), &20.into()));
     assert_eq!((&trained["artists"], &trained["held_out_artists"]), (&4.into(), &2.into()));
     assert_eq!((&trained["config"]["batch"]["artists"], &trained["config"]["steps"]), (&3.into(), &20.into()));
