@@ -7,6 +7,25 @@
 //! Plain data travels through the rooms of this crate:
 //! `samples → frames → store → batch → embeddings → tuples → loss → gradients → parameters → model`, and
 //! `store → embeddings → dendrogram → labels`.
+//!
+//! ```
+//! use homonym::{cluster::linkage, frontend::Recipe, matrix::Matrix};
+//!
+//! # fn main() -> homonym::Result<()> {
+//! // A second of samples becomes mel frames, whatever the sizes of the pieces it comes in.
+//! let recipe = Recipe::default();
+//! let (mut stream, mut frames) = (recipe.stream()?, Vec::new());
+//! [0.1; 22_050].chunks(1000).for_each(|samples| stream.push(samples, &mut frames));
+//! stream.finish(&mut frames);
+//! assert_eq!(frames.len(), recipe.seconds_to_frames(1.0) * recipe.bands);
+//!
+//! // Points become a tree, and a cut of the tree tells who belongs together.
+//! let tree = linkage(&Matrix::new(3, 1, vec![0.0, 0.1, 5.0]), &())?;
+//! let labels = tree.cut(1.0);
+//! assert!(labels[0] == labels[1] && labels[1] != labels[2]);
+//! # Ok(())
+//! # }
+//! ```
 #![forbid(unsafe_code)]
 
 pub mod audio;

@@ -62,7 +62,8 @@ pub(crate) fn average(rows: &[f32], width: usize, count: usize) -> Vec<f32> {
     means
 }
 
-/// Maps a mean vector and projects it onto the sphere, part by part and as a whole.
+/// Maps a mean vector and projects it onto the sphere, part by part and as a whole; portable, because a vector a track is
+/// no work.
 pub(crate) fn finish(output: &Standardisation, parts: &[usize], point: &mut [f32]) {
     output.apply(point);
     let mut rest = &mut *point;

@@ -111,6 +111,7 @@ pub fn mine(
 ) -> Vec<Triplet> {
     let rows = labels.rows();
     let mut distances = vec![0.0; rows * rows];
+    // A forced set that the CPU lacks is an error where a network is built; distances alone do without.
     let isa = kernels::Isa::chosen().unwrap_or(kernels::Isa::PORTABLE);
     kernels::squared_distances(isa, embeddings, embeddings, embeddings.len() / rows.max(1), &mut distances);
     let mut triplets = Vec::new();

@@ -17,6 +17,7 @@ use super::Validation;
 pub fn triplet_error(points: &[f32], dims: usize, artists: &[usize], tags: &[Vec<u32>]) -> Option<f64> {
     let n = artists.len();
     let mut distances = vec![0.0; n];
+    // A forced set that the CPU lacks is an error where a network is built; distances alone do without.
     let isa = kernels::Isa::chosen().unwrap_or(kernels::Isa::PORTABLE);
     let (mut total, mut anchors) = (0.0, 0);
     for anchor in 0..n {
