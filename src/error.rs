@@ -99,3 +99,9 @@ impl std::error::Error for Error {
         }
     }
 }
+
+impl From<homonym_kernels::UnavailableIsa> for Error {
+    fn from(error: homonym_kernels::UnavailableIsa) -> Self {
+        Self::setting(homonym_kernels::ISA_VARIABLE, error)
+    }
+}

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use clap::ValueEnum;
+use homonym_kernels::Isa;
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -112,7 +113,7 @@ impl Bench {
             frames,
             dims: self.dims,
             threads: rayon::current_num_threads(),
-            isa: super::chosen_isa()?,
+            isa: Isa::chosen()?.name(),
             forward_samples_per_s: batch as f64 / forward,
             train_samples_per_s: batch as f64 / train,
         };

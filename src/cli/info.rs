@@ -29,7 +29,7 @@ impl Info {
     pub(super) fn run(self, console: &Console) -> Result<Outcome> {
         let report = Report {
             version: env!("CARGO_PKG_VERSION"),
-            isa: super::chosen_isa()?,
+            isa: Isa::chosen()?.name(),
             isa_available: Isa::available().map(Isa::name).collect(),
             threads: rayon::current_num_threads(),
             codecs: cfg!(feature = "codecs"),

@@ -21,6 +21,7 @@ mod train;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
+use homonym_kernels::Isa;
 
 use crate::Error;
 pub(crate) use console::Console;
@@ -108,7 +109,10 @@ impl Verb {
 pub fn main() -> ExitCode {
     let Arguments { global, verb } = Arguments::parse();
     let console = Console::new(global.json, global.quiet);
-    let outcome = chosen_isa().and_then(|_| limit_threads(global.threads)).and_then(|()| verb.run(&console));
+    let outcome = Isa::chosen()
+        .map_err(Error::from)
+        .and_then(|_| limit_threads(global.threads))
+        .and_then(|()| verb.run(&console));
     console.finish();
     match outcome {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
@@ -136,12 +140,6 @@ fn open_store(folder: &std::path::Path, console: &Console) -> crate::Result<crat
         ));
     }
     Ok(store)
-}
-
-/// The instruction set of the kernels, or why the forced one cannot be had.
-fn chosen_isa() -> crate::Result<&'static str> {
-    use homonym_kernels::{ISA_VARIABLE, Isa};
-    Ok(Isa::chosen().map_err(|error| Error::setting(ISA_VARIABLE, error))?.name())
 }
 
 fn limit_threads(threads: Option<std::num::NonZeroUsize>) -> crate::Result<()> {

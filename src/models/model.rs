@@ -56,25 +56,11 @@ impl Standardisation {
         Self { scale: vec![1.0; size], shift: vec![0.0; size] }
     }
 
-    /// The map that takes the rows of a `n × size` matrix to mean 0 and deviation 1 in every column; columns that
-    /// hardly vary are only centred.
+    /// The map that takes the rows of a `n × size` matrix to mean 0 and deviation 1 in every column.
     pub fn fit(rows: &[f32], size: usize) -> Self {
-        let count = (rows.len() / size).max(1) as f64;
-        let mut mean = vec![0.0f64; size];
-        let mut square = vec![0.0f64; size];
-        for row in rows.chunks_exact(size) {
-            for ((mean, square), &x) in mean.iter_mut().zip(&mut square).zip(row) {
-                *mean += f64::from(x) / count;
-                *square += f64::from(x).powi(2) / count;
-            }
-        }
-        let scale = |(mean, square): (&f64, &f64)| {
-            let deviation = (square - mean * mean).max(0.0).sqrt();
-            if deviation > 1e-6 * (1.0 + mean.abs()) { 1.0 / deviation } else { 1.0 }
-        };
-        let scale: Vec<f64> = mean.iter().zip(&square).map(scale).collect();
-        let shift = mean.iter().zip(&scale).map(|(mean, scale)| (-mean * scale) as f32).collect();
-        Self { scale: scale.into_iter().map(|scale| scale as f32).collect(), shift }
+        let mut moments = Moments::new(rows.len() / size, size);
+        rows.chunks_exact(size).for_each(|row| moments.add(row));
+        moments.standardisation()
     }
 
     /// Maps a row in place.
@@ -82,6 +68,38 @@ impl Standardisation {
         for ((x, scale), shift) in row.iter_mut().zip(&self.scale).zip(&self.shift) {
             *x = *x * scale + shift;
         }
+    }
+}
+
+/// Mean and mean square of each column of a matrix whose rows come one by one.
+pub(super) struct Moments {
+    rows: f64,
+    mean: Vec<f64>,
+    square: Vec<f64>,
+}
+
+impl Moments {
+    /// Those of a matrix of `rows × size`.
+    pub(super) fn new(rows: usize, size: usize) -> Self {
+        Self { rows: rows.max(1) as f64, mean: vec![0.0; size], square: vec![0.0; size] }
+    }
+
+    pub(super) fn add(&mut self, row: &[f32]) {
+        for ((mean, square), &x) in self.mean.iter_mut().zip(&mut self.square).zip(row) {
+            *mean += f64::from(x) / self.rows;
+            *square += f64::from(x).powi(2) / self.rows;
+        }
+    }
+
+    /// The map to mean 0 and deviation 1; columns that hardly vary are only centred.
+    pub(super) fn standardisation(&self) -> Standardisation {
+        let scale = |(mean, square): (&f64, &f64)| {
+            let deviation = (square - mean * mean).max(0.0).sqrt();
+            if deviation > 1e-6 * (1.0 + mean.abs()) { 1.0 / deviation } else { 1.0 }
+        };
+        let scale: Vec<f64> = self.mean.iter().zip(&self.square).map(scale).collect();
+        let shift = self.mean.iter().zip(&scale).map(|(mean, scale)| (-mean * scale) as f32).collect();
+        Standardisation { scale: scale.into_iter().map(|scale| scale as f32).collect(), shift }
     }
 }
 

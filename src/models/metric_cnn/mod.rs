@@ -16,6 +16,7 @@ use pass::Pass;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::model::Moments;
 use super::{Layer, Network, Segments, Standardisation, TrainingPass};
 use crate::nn::{Init, ParamTable, Pool};
 use crate::{Error, Result};
@@ -102,24 +103,20 @@ impl MetricCnnSpec {
 
     /// The per-band map that brings the compressed `segments` to mean 0 and deviation 1.
     pub(super) fn fit_input(&self, segments: &dyn Segments, frames: usize, bands: usize) -> Result<Standardisation> {
-        let isa = chosen_isa()?;
+        let isa = Isa::chosen()?;
         let image = Image::new(frames, bands, 1);
         let identity = Standardisation::identity(bands);
-        let mut rows = Vec::with_capacity(segments.count() * frames * bands);
+        let mut moments = Moments::new(segments.count() * frames, bands);
         let mut segment = vec![0.0; frames * bands];
         let mut compressed = Buffer::zeros(image.len());
         for index in 0..segments.count() {
             segments.read(index, &mut segment);
             let Standardisation { scale, shift } = &identity;
             kernels::compress(isa, self.compression(), image, &segment, scale, shift, &mut compressed);
-            (0..frames).for_each(|row| rows.extend_from_slice(&compressed[image.at(row, 0)..][..bands]));
+            (0..frames).for_each(|row| moments.add(&compressed[image.at(row, 0)..][..bands]));
         }
-        Ok(Standardisation::fit(&rows, bands))
+        Ok(moments.standardisation())
     }
-}
-
-fn chosen_isa() -> Result<Isa> {
-    Isa::chosen().map_err(|error| Error::setting(kernels::ISA_VARIABLE, error))
 }
 
 /// The network for one size of segment.
@@ -155,7 +152,7 @@ impl MetricCnn {
         }
         spec.validate()?;
         assert_eq!(standardisation.scale.len(), bands, "one scale a band");
-        let isa = chosen_isa()?;
+        let isa = Isa::chosen()?;
         let input = Image::new(frames, bands, 1);
         let first = ConvPool::new(input, CHANNELS[0], POOLS[0]);
         let second = ConvPool::new(first.output, CHANNELS[1], POOLS[1]);
