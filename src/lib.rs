@@ -37,6 +37,7 @@ pub mod demo;
 pub mod disambiguate;
 pub mod embed;
 pub mod eval;
+pub mod experiment;
 pub mod extract;
 pub mod frontend;
 pub mod loss;

@@ -9,9 +9,10 @@ use homonym::embed::embed_tracks;
 use homonym::frontend::Recipe;
 use homonym::mining::{Negatives, Selection};
 use homonym::models::{InMemory, Layer, MetricCnnSpec, Model, NetworkSpec, TemporalPooling};
+use homonym::optim::{Optimizer, RmsProp};
 use homonym::random::Random;
 use homonym::sampling::segments::{linear_starts, read_segment};
-use homonym::sampling::{Augmentation, BatchSpec, LabelledTracks};
+use homonym::sampling::{Augmentation, BatchSpec, LabelledTracks, TrainingSet};
 use homonym::store::{Encoder, Precision, Spec, Store, Writer};
 use homonym::train::{End, Report, TrainConfig, Validation, train};
 use homonym::{Error, Monitor, Result};
@@ -36,6 +37,10 @@ fn frames(artist: usize, track: usize) -> Vec<f32> {
     let count = if track == 0 { 20 } else { 60 + random.below(140) }; // the first is shorter than a segment
     let value = |band: usize| spectrum[band] + loudness + random.normal();
     (0..count * BANDS).map(|place| place % BANDS).map(value).map(|level| level.exp() as f32).collect()
+}
+
+fn rms_prop(learning_rate: f32) -> Optimizer {
+    Optimizer::RmsProp(RmsProp { learning_rate, ..RmsProp::default() })
 }
 
 impl World {
@@ -64,12 +69,16 @@ impl World {
         (0..self.store.len()).collect()
     }
 
+    fn all(&self) -> TrainingSet {
+        TrainingSet::of_rows(&self.store, &self.rows()).unwrap()
+    }
+
     fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     fn train(&self, name: &str, config: &TrainConfig, resume: bool, monitor: &dyn Monitor) -> Result<Report> {
-        train(&self.store, &self.rows(), config, &self.path(name), &self.path("log"), resume, monitor)
+        train(&self.store, &self.all(), config, &self.path(name), &self.path("log"), resume, monitor)
     }
 
     /// Trains; returns the bytes of the model and the log without what a clock wrote.
@@ -179,6 +188,7 @@ fn only_the_run_that_was_interrupted_is_resumed() {
     assert!(world.train("m", &slower, true, &()).unwrap_err().to_string().contains("same settings"));
     let fewer: Vec<usize> = (0..world.store.len() - 1).collect();
     let (out, log) = (world.path("m"), world.path("log"));
+    let fewer = TrainingSet::of_rows(&world.store, &fewer).unwrap();
     let error = train(&world.store, &fewer, &config(), &out, &log, true, &()).unwrap_err();
     assert!(error.to_string().contains("same settings and data"), "{error}");
     let longer = TrainConfig { steps: 14, ..config() };
@@ -237,7 +247,15 @@ fn selection_and_side_information_change_what_is_learnt_from() {
     assert!(matches!(tagged(1.5), Err(Error::Setting { name, .. }) if name == "tag_probability"));
     let missing = first_steps(&|config| config.mining.tag_column = Some("mood".to_owned())).unwrap_err();
     assert!(missing.to_string().contains("genre"), "{missing}");
-    let one_row = train(&world.store, &[0], &config(), &world.path("m"), &world.path("log"), false, &());
+    let one_row = train(
+        &world.store,
+        &TrainingSet::of_rows(&world.store, &[0]).unwrap(),
+        &config(),
+        &world.path("m"),
+        &world.path("log"),
+        false,
+        &(),
+    );
     assert!(one_row.unwrap_err().to_string().contains("at least 2 artists"));
 }
 
@@ -246,7 +264,7 @@ fn collapse_and_divergence_are_noticed() {
     let world = World::new();
     let mut config = TrainConfig { steps: 300, ..config() };
     config.mining.negatives = Negatives::Hardest;
-    config.optimizer.learning_rate = 3e-3;
+    config.optimizer = rms_prop(3e-3);
     let error = world.train("m", &config, false, &()).unwrap_err();
     println!("{error}");
     assert!(
@@ -255,7 +273,7 @@ fn collapse_and_divergence_are_noticed() {
     let kept = Model::open(&world.path("m")).unwrap();
     assert!(kept.header.step < 300 && kept.params.iter().all(|param| param.is_finite()));
 
-    config.optimizer.learning_rate = 1e38;
+    config.optimizer = rms_prop(1e38);
     let error = world.train("m", &config, false, &()).unwrap_err();
     println!("{error}");
     assert!(matches!(&error, Error::Failed(text) if text.contains("diverged")), "{error}");
@@ -266,7 +284,7 @@ fn collapse_and_divergence_are_noticed() {
 fn a_run_ends_early_or_in_time() {
     let world = World::new();
     let mut config = TrainConfig { steps: 1000, ..config() };
-    config.optimizer.learning_rate = 1e-20; // nothing changes, so nothing improves
+    config.optimizer = rms_prop(1e-20); // nothing changes, so nothing improves
     config.validation = Validation { every: 2, patience: 3, ..config.validation };
     let report = world.train("m", &config, false, &()).unwrap();
     assert_eq!((report.end, report.steps, report.best_step), (End::EarlyStop, 6, 0));
@@ -287,7 +305,7 @@ fn a_run_ends_early_or_in_time() {
 #[test]
 fn tracks_that_stand_for_all_come_in_twos_at_least() {
     let world = World::new();
-    let tracks = LabelledTracks::new(&world.store, &world.rows(), "artist", None).unwrap();
+    let tracks = LabelledTracks::new(&world.store, &world.all().train, "artist", None).unwrap();
     let artists = tracks.artist_of_tracks();
     for (count, each) in [(60, 5), (1000, 5), (59, 3), (24, 2), (10, 2)] {
         let chosen = tracks.spread(count);

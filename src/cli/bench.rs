@@ -92,8 +92,7 @@ impl Bench {
         let config = TrainConfig::default();
         let recipe = Recipe::default();
         let (frames, bands) = (recipe.seconds_to_frames(self.segment), recipe.bands);
-        let crate::models::NetworkSpec::MetricCnn(spec) = &config.network;
-        let spec = crate::models::MetricCnnSpec { dims: self.dims, ..spec.clone() };
+        let spec = crate::models::MetricCnnSpec { dims: self.dims, ..Default::default() };
         let network =
             crate::models::NetworkSpec::MetricCnn(spec).build(frames, bands, Standardisation::identity(bands))?;
         let batch = BATCH.0 * BATCH.1;
@@ -101,10 +100,14 @@ impl Bench {
         let power = |_| (random.normal() * 2.0 - 5.0).exp() as f32;
         let values: Vec<f32> = (0..batch * frames * bands).map(power).collect();
         let segments = InMemory { values: &values, size: frames * bands };
-        let labels = BatchLabels { per_artist: BATCH.1, tags: vec![Vec::new(); batch] };
+        let labels = BatchLabels {
+            per_artist: BATCH.1,
+            tags: vec![Vec::new(); batch],
+            artists: (0..batch).map(|row| (row / BATCH.1) as u32).collect(),
+        };
         let params = network.params().initial(0);
         let forward = self.median(console, "forward", |_| drop(network.embed(&params, &segments, Layer::Embedding)));
-        let mut updater = Updater::new(&*network, &config, params.clone());
+        let mut updater = Updater::new(&*network, &config, BATCH.0, params.clone())?;
         let train = self.median(console, "training", |step| {
             updater.update(&segments, &labels, step);
         });

@@ -7,11 +7,9 @@ use serde::Serialize;
 use super::{Console, Outcome};
 use crate::Result;
 use crate::catalogue::filter::{Filter, matching};
-use crate::embed::{embed_tracks, mel_statistics};
-use crate::matrix::Matrix;
+use crate::embed::{Embedder, Statistics};
 use crate::models::Model;
-use crate::store::Store;
-use crate::store::embeddings::{Embeddings, Origin};
+use crate::store::embeddings::Origin;
 
 /// Turn the tracks of a feature store into points, one a track.
 ///
@@ -24,9 +22,10 @@ pub(super) struct Embed {
     /// The model to embed with.
     #[arg(long, value_name = "MODEL.safetensors", required_unless_present = "statistics")]
     model: Option<PathBuf>,
-    /// No model: mean and deviation of each log-mel band, the plain baseline.
-    #[arg(long, conflicts_with = "model")]
-    statistics: bool,
+    /// No model: mean and deviation of log-mel bands, or of cepstral coefficients, the plain baselines.
+    #[arg(long, value_name = "KIND", num_args = 0..=1, require_equals = true, default_missing_value = "mel",
+        conflicts_with = "model")]
+    statistics: Option<Statistics>,
     /// Where to write.
     #[arg(long, short, value_name = "PREFIX")]
     out: PathBuf,
@@ -55,7 +54,9 @@ impl Embed {
             model.header.track.segments = segments.get();
         }
         let clock = std::time::Instant::now();
-        let embeddings = embed(&store, &rows, model.as_ref(), console)?;
+        let embedder =
+            model.as_ref().map_or(Embedder::Statistics(self.statistics.unwrap_or_default()), Embedder::Model);
+        let embeddings = embedder.embed(&store, &rows, console)?;
         embeddings.write(&self.out)?;
         let summary = Summary {
             tracks: rows.len(),
@@ -69,20 +70,4 @@ impl Embed {
         })?;
         Ok(Outcome::Done)
     }
-}
-
-/// The points of some rows of a store: by a model, or without one by mel statistics.
-pub(super) fn embed(store: &Store, rows: &[usize], model: Option<&Model>, console: &Console) -> Result<Embeddings> {
-    let points = match model {
-        Some(model) => embed_tracks(store, rows, model, console)?,
-        None => mel_statistics(store, rows, console)?,
-    };
-    let origin = Origin {
-        model: model.map_or(Ok("mel-statistics".to_owned()), Model::hash)?,
-        frontend: store.recipe_hash().to_owned(),
-        rest: serde_json::Map::new(),
-    };
-    let cols = points.len().checked_div(rows.len()).unwrap_or(0);
-    let points = Matrix::new(rows.len(), cols, points);
-    Embeddings::new(points, store.table()?.select(rows), Some(origin), store.folder())
 }

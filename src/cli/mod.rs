@@ -10,6 +10,7 @@ mod dataset;
 mod demo;
 mod embed;
 mod evaluate;
+mod experiment;
 mod extract;
 mod info;
 mod inspect;
@@ -62,6 +63,7 @@ enum Verb {
     Cluster(cluster::Cluster),
     Split(split::Split),
     Evaluate(evaluate::Evaluate),
+    Experiment(experiment::Experiment),
     Measure(measure::Measure),
     Run(run::Run),
     Bench(bench::Bench),
@@ -95,6 +97,7 @@ impl Verb {
             Self::Cluster(verb) => verb.run(console),
             Self::Split(verb) => verb.run(console),
             Self::Evaluate(verb) => verb.run(console),
+            Self::Experiment(verb) => verb.run(console),
             Self::Measure(verb) => verb.run(console),
             Self::Run(verb) => verb.run(console),
             Self::Bench(verb) => verb.run(console),

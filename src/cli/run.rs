@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::{Console, Outcome, embed, extract, split};
+use super::{Console, Outcome, extract, split};
+use crate::embed::Embedder;
 use crate::extract::Extraction;
 use crate::models::Model;
 use crate::store::{Precision, Spec, Store};
@@ -49,7 +50,7 @@ impl Run {
         extract::remark(&extracted, &extraction, console);
         let store = Store::open(&folder)?;
         let rows: Vec<usize> = (0..store.len()).collect();
-        let embeddings = embed::embed(&store, &rows, Some(&model), console)?;
+        let embeddings = Embedder::Model(&model).embed(&store, &rows, console)?;
         embeddings.write(&self.out.join("embeddings"))?;
         let labels = self.out.join("labels.csv");
         let split = split::decide(&embeddings, &self.name_column, self.distance, &labels, console)?;
