@@ -16,7 +16,7 @@ pub use isa::{ISA_VARIABLE, Isa, UnavailableIsa};
 pub use ops::activation::{SMALLEST_SQUARE, dot, normalise, normalise_grad, relu, relu_grad, scale, tanh, tanh_grad};
 pub use ops::compress::{Compression, compress};
 pub use ops::conv::{
-    ConvGradInput, ConvGradScratch, ConvPool, ConvWeights, DEAD, conv_input_grad, conv_relu_pool, conv_weight_grad,
+    ConvGradInput, ConvGradOutput, ConvGradScratch, ConvPool, ConvWeights, DEAD, conv_grad, conv_relu_pool,
 };
 pub use ops::dense::{dense, dense_grad};
 pub use ops::distance::{squared_distance_grad, squared_distances};

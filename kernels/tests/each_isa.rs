@@ -157,12 +157,15 @@ fn conv_gradients_match_their_definition() {
                     }
                 }
             }
-            let input = ConvGradInput { shape: &case.shape, argmax: &argmax, dy: &dy };
+            let input = ConvGradInput { shape: &case.shape, argmax: &argmax, dy: &dy, x: &case.x, w: &case.w };
             let (mut dw, mut db) = (vec![1.0; case.shape.weights()], vec![1.0; output.channels]);
-            conv_weight_grad(isa, input, &case.x, &mut dw, &mut db, &mut scratch);
             let mut dx = Buffer::zeros(image.len());
             dx.fill(7.0);
-            conv_input_grad(isa, input, &case.w, &mut dx, &mut scratch);
+            let output = ConvGradOutput { dw: &mut dw, db: &mut db, dx: Some(&mut dx) };
+            conv_grad(isa, input, output, &mut scratch);
+            let (mut dw_alone, mut db_alone) = (vec![1.0; dw.len()], vec![1.0; db.len()]);
+            let output = ConvGradOutput { dw: &mut dw_alone, db: &mut db_alone, dx: None };
+            conv_grad(isa, input, output, &mut scratch);
 
             let mut want_dw = vec![1.0; dw.len()];
             let mut want_db = vec![1.0; db.len()];
@@ -190,6 +193,8 @@ fn conv_gradients_match_their_definition() {
             for (what, error) in [
                 ("weights", relative_error(&dw, &want_dw)),
                 ("bias", relative_error(&db, &want_db)),
+                ("weights alone", relative_error(&dw_alone, &want_dw)),
+                ("bias alone", relative_error(&db_alone, &want_db)),
                 ("input", relative_error(&interior(&image, &dx), &flat(&want_dx))),
             ] {
                 assert!(error < 2e-6, "{isa} {dimensions:?}: gradient of {what}: relative error {error}");

@@ -4,10 +4,11 @@
 
 mod direct;
 mod grad;
+mod mono;
 mod shape;
 mod winograd;
 
-pub use grad::{ConvGradInput, ConvGradScratch, conv_input_grad, conv_weight_grad};
+pub use grad::{ConvGradInput, ConvGradOutput, ConvGradScratch, conv_grad};
 pub use shape::{ConvPool, DEAD};
 
 use crate::buffer::Buffer;
