@@ -1,5 +1,6 @@
 //! `homonym bench`: how fast this build is on this machine, on synthetic input.
 
+use std::path::Path;
 use std::time::Instant;
 
 use clap::ValueEnum;
@@ -11,11 +12,12 @@ use super::{Console, Outcome};
 use crate::cluster::linkage;
 use crate::frontend::Recipe;
 use crate::matrix::Matrix;
-use crate::mining::BatchLabels;
-use crate::models::{InMemory, Layer, Standardisation};
+use crate::models::{Layer, Standardisation};
 use crate::random::Random;
+use crate::sampling::{Augmentation, LabelledTracks};
+use crate::store::{Encoder, Precision, Spec, Store, Writer};
 use crate::train::{TrainConfig, Updater};
-use crate::{Monitor as _, Result};
+use crate::{Error, Monitor as _, Result};
 
 /// Measure the speed of a part of the engine on synthetic input; medians of several rounds.
 #[derive(clap::Args)]
@@ -38,7 +40,8 @@ pub(super) struct Bench {
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Part {
-    /// The paper's network, batch 96: inference, and training steps with mining and update.
+    /// The paper's network, batch 96: inference, forward and backward alone, and whole training steps: batch drawn from a
+    /// mapped store, forward, mining, backward, update.
     Network,
     /// Mel spectrograms from samples.
     Mel,
@@ -46,8 +49,8 @@ enum Part {
     Ward,
 }
 
-/// Segments in a batch, as 24 artists × 4.
-const BATCH: (usize, usize) = (24, 4);
+/// Artists and tracks of each in a synthetic store.
+const CATALOGUE: (usize, usize) = (48, 6);
 /// Seconds of audio that every thread turns into frames in a round.
 const AUDIO_SECONDS: usize = 60;
 
@@ -87,7 +90,9 @@ impl Bench {
             threads: usize,
             isa: &'static str,
             forward_samples_per_s: f64,
+            passes_samples_per_s: f64,
             train_samples_per_s: f64,
+            peak_memory_bytes: Option<u64>,
         }
         let config = TrainConfig::default();
         let recipe = Recipe::default();
@@ -96,17 +101,25 @@ impl Bench {
         let spec = crate::models::MetricCnnSpec { dims: self.dims, ..spec.clone() };
         let network =
             crate::models::NetworkSpec::MetricCnn(spec).build(frames, bands, Standardisation::identity(bands))?;
-        let batch = BATCH.0 * BATCH.1;
-        let mut random = Random::keyed(0, &[]);
-        let power = |_| (random.normal() * 2.0 - 5.0).exp() as f32;
-        let values: Vec<f32> = (0..batch * frames * bands).map(power).collect();
-        let segments = InMemory { values: &values, size: frames * bands };
-        let labels = BatchLabels { per_artist: BATCH.1, tags: vec![Vec::new(); batch] };
+        let folder = tempfile::tempdir().map_err(Error::io(&std::env::temp_dir()))?;
+        let store = synthetic_store(folder.path(), 2 * frames)?;
+        let tracks = LabelledTracks::new(&store, &(0..store.len()).collect::<Vec<_>>(), "artist", None)?;
+        let draw = |step| tracks.batch(config.batch, Augmentation::default(), frames, config.seed, step);
+        let (ready, batch) = (draw(0), config.batch.artists * config.batch.samples);
         let params = network.params().initial(0);
-        let forward = self.median(console, "forward", |_| drop(network.embed(&params, &segments, Layer::Embedding)));
+
+        let forward = self.median(console, "forward", |_| drop(network.embed(&params, &ready, Layer::Embedding)));
+        let mut pass = network.training_pass();
+        let mut grads = vec![0.0; params.len()];
+        let passes = self.median(console, "forward and backward", |step| {
+            let slopes = pass.forward(&params, &ready, (0, step)).to_vec();
+            pass.backward(&params, &ready, &slopes, &mut grads);
+        });
+        drop(pass);
         let mut updater = Updater::new(&*network, &config, params.clone());
         let train = self.median(console, "training", |step| {
-            updater.update(&segments, &labels, step);
+            let drawn = draw(step);
+            updater.update(&drawn, &drawn.labels, step);
         });
         let report = Report {
             batch,
@@ -115,11 +128,17 @@ impl Bench {
             threads: rayon::current_num_threads(),
             isa: Isa::chosen()?.name(),
             forward_samples_per_s: batch as f64 / forward,
+            passes_samples_per_s: batch as f64 / passes,
             train_samples_per_s: batch as f64 / train,
+            peak_memory_bytes: peak_memory(),
         };
-        console.result("homonym.bench.network/1", &report, || {
-            let Report { forward_samples_per_s: forward, train_samples_per_s: train, threads, isa, .. } = &report;
-            format!("forward {forward:.0} samples/s, training {train:.0} samples/s ({isa}, {threads} threads, batch {batch})")
+        console.result("homonym.bench.network/2", &report, || {
+            let Report { forward_samples_per_s: forward, passes_samples_per_s: passes, .. } = &report;
+            let Report { train_samples_per_s: train, threads, isa, .. } = &report;
+            format!(
+                "forward {forward:.0}, forward and backward {passes:.0}, training from a store {train:.0} samples/s \
+                 ({isa}, {threads} threads, batch {batch})"
+            )
         })
     }
 
@@ -171,6 +190,32 @@ impl Bench {
             format!("ward: {} points × {} in {seconds:.3} s", report.points, report.dims)
         })
     }
+}
+
+/// A store of noise in `folder`, tracks of so many frames.
+fn synthetic_store(folder: &Path, frames: usize) -> Result<Store> {
+    let spec = Spec { recipe: Recipe::default(), precision: Precision::F16 };
+    let columns = ["path", "artist"].map(str::to_owned);
+    let (mut writer, _) = Writer::open(folder, &spec, Path::new("synthetic"), &columns, &())?;
+    let mut random = Random::keyed(0, &[]);
+    let power: Vec<f32> = (0..frames * spec.recipe.bands).map(|_| (random.normal() * 2.0 - 5.0).exp() as f32).collect();
+    for track in 0..CATALOGUE.0 * CATALOGUE.1 {
+        let mut encoder = Encoder::new(&spec, folder);
+        let (late, early) = power.split_at(track * spec.recipe.bands);
+        encoder.push(early)?;
+        encoder.push(late)?;
+        let row = [format!("{track}.wav"), (track % CATALOGUE.0).to_string()];
+        writer.push(encoder.finish()?, &row, frames as f64 * spec.recipe.frame_seconds())?;
+    }
+    writer.finish(&[])?;
+    Store::open(folder)
+}
+
+/// The most memory that this process has had so far, where the system says.
+fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)
 }
 
 /// Points on the sphere around n / 50 centres, with noise of 0.35.
