@@ -21,6 +21,14 @@ impl Buffer {
     pub fn zeros(len: usize) -> Self {
         Self { lines: vec![Line([0.0; LINE]); len.div_ceil(LINE)], len }
     }
+
+    /// The first `len` values, of a larger buffer where this one is too small; what they are is not said.
+    pub(crate) fn at_least(&mut self, len: usize) -> &mut [f32] {
+        if self.len < len {
+            *self = Self::zeros(len);
+        }
+        &mut self[..len]
+    }
 }
 
 impl Deref for Buffer {

@@ -14,10 +14,18 @@ mod simd;
 pub use buffer::Buffer;
 pub use isa::{ISA_VARIABLE, Isa, UnavailableIsa};
 pub use ops::activation::{SMALLEST_SQUARE, dot, normalise, normalise_grad, relu, relu_grad, scale, tanh, tanh_grad};
+pub use ops::batch_norm::{BatchNorm, Moments, batch_norm, batch_norm_grad, batch_norm_sums};
 pub use ops::compress::{Compression, compress};
 pub use ops::conv::{
     ConvGradInput, ConvGradOutput, ConvGradScratch, ConvPool, ConvWeights, DEAD, conv_grad, conv_relu_pool,
 };
-pub use ops::dense::{dense, dense_grad};
+pub use ops::conv2d::{
+    Conv2d, Conv2dGradWeights, Conv2dScratch, Conv2dWeights, Grid, Padding, conv2d, conv2d_input_grad,
+    conv2d_weight_grad,
+};
+pub use ops::dense::{dense, dense_batch, dense_batch_grad, dense_grad};
 pub use ops::distance::{squared_distance_grad, squared_distances};
+pub use ops::gemm::{GemmScratch, Matrix, gemm};
 pub use ops::image::Image;
+pub use ops::peak::peak;
+pub use ops::pool::{MaxPool, max_pool, max_pool_grad, mean_pool, mean_pool_grad};

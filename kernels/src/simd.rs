@@ -97,7 +97,7 @@ pub(crate) unsafe fn store_first<S: Simd>(simd: S, to: *mut f32, value: S::F, co
 }
 
 /// The widest vector of any set.
-const MAX_LANES: usize = 16;
+pub(crate) const MAX_LANES: usize = 16;
 
 // In the loops below `f` has one call site each: that is what makes the compiler inline a closure of any size, and
 // a closure that is not inlined into the kernel is not compiled for its instruction set.

@@ -1,21 +1,14 @@
 //! Every kernel on every instruction set that this CPU has, against the naive f64 definitions, at ragged shapes.
 //! Sets that the CPU lacks are named; with `HOMONYM_REQUIRE_ISA=1` they are failures.
 
-#[allow(unreachable_pub)] // a module of the test, not an interface
+#[allow(unreachable_pub, dead_code)] // modules of the tests, not interfaces
 mod naive;
+#[allow(unreachable_pub)]
+mod sets;
 
 use homonym_kernels::*;
 use naive::{Pixels, Values, convolve, largest_error, relative_error, relu_pool};
-
-fn each_isa(test: impl Fn(Isa)) {
-    for name in Isa::NAMES {
-        match Isa::by_name(name) {
-            Some(isa) => test(isa),
-            None if std::env::var_os("HOMONYM_REQUIRE_ISA").is_some() => panic!("this CPU lacks {name}"),
-            None => println!("skipped: this CPU lacks {name}"),
-        }
-    }
-}
+use sets::each_isa;
 
 /// Rows, columns, input channels, output channels, pool: the paper's layers (shortened) and ragged ones.
 const SHAPES: [(usize, usize, usize, usize, usize); 13] = [

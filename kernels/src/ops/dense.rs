@@ -1,5 +1,7 @@
-//! A fully connected layer on one vector; the batch is the caller's loop.
+//! A fully connected layer, on one vector and on a batch, which is a matrix product.
 
+use super::columns::add_column_sums;
+use super::gemm::{GemmScratch, Matrix, gemm};
 use crate::isa::Isa;
 use crate::simd::{self, Kernel, Simd};
 
@@ -73,4 +75,41 @@ impl Kernel for DenseGrad<'_> {
             }
         }
     }
+}
+
+/// [`dense`] on a batch: `x`: n × inputs, `w`: inputs × outputs, `b`: outputs, `y`: n × outputs.
+pub fn dense_batch(isa: Isa, x: &[f32], w: &[f32], b: &[f32], y: &mut [f32], scratch: &mut GemmScratch) {
+    let (n, inputs, outputs) = batch(x, w, b, y);
+    y.chunks_exact_mut(outputs).for_each(|y| y.copy_from_slice(b));
+    gemm(isa, Matrix::new(x, n, inputs), Matrix::new(w, inputs, outputs), y, scratch);
+}
+
+/// The sizes of a batch: n, inputs, outputs.
+fn batch(x: &[f32], w: &[f32], b: &[f32], y: &[f32]) -> (usize, usize, usize) {
+    let (inputs, outputs) = (w.len() / b.len(), b.len());
+    let n = y.len() / outputs;
+    assert_eq!(w.len(), inputs * outputs, "inputs × outputs");
+    assert!(y.len() == n * outputs && x.len() == n * inputs, "n × inputs and n × outputs");
+    (n, inputs, outputs)
+}
+
+/// Gradients of [`dense_batch`]: `dw += xᵀ·dy`, `db += Σ dy`, `dx = dy·wᵀ`, overwritten.
+#[allow(clippy::too_many_arguments)] // three inputs, three gradients
+pub fn dense_batch_grad(
+    isa: Isa,
+    x: &[f32],
+    w: &[f32],
+    dy: &[f32],
+    dw: &mut [f32],
+    db: &mut [f32],
+    dx: &mut [f32],
+    scratch: &mut GemmScratch,
+) {
+    let (n, inputs, outputs) = batch(x, w, db, dy);
+    assert!(dw.len() == w.len() && dx.len() == x.len(), "gradients have the shapes of values");
+    let dy_matrix = Matrix::new(dy, n, outputs);
+    gemm(isa, Matrix::new(x, n, inputs).transposed(), dy_matrix, dw, scratch);
+    dx.fill(0.0);
+    gemm(isa, dy_matrix, Matrix::new(w, inputs, outputs).transposed(), dx, scratch);
+    add_column_sums(isa, dy, db);
 }

@@ -1,5 +1,7 @@
 //! What every kernel must compute, written as its definition says, in f64, pixel by pixel; shares nothing with the crate.
 
+pub mod layers;
+
 /// A deterministic stream of values in [−1, 1).
 pub struct Values(u64);
 
