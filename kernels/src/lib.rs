@@ -10,6 +10,7 @@ mod isa;
 pub mod map;
 mod ops;
 mod simd;
+mod tiles;
 
 pub use buffer::Buffer;
 pub use isa::{ISA_VARIABLE, Isa, UnavailableIsa};
@@ -21,3 +22,4 @@ pub use ops::conv::{
 pub use ops::dense::{dense, dense_grad};
 pub use ops::distance::{squared_distance_grad, squared_distances};
 pub use ops::image::Image;
+pub use tiles::{NoTiles, Tiles};
