@@ -12,7 +12,7 @@ use crate::cluster::linkage;
 use crate::frontend::Recipe;
 use crate::matrix::Matrix;
 use crate::mining::BatchLabels;
-use crate::models::{InMemory, Layer, Standardisation};
+use crate::models::{Arithmetic, InMemory, Layer, Standardisation};
 use crate::random::Random;
 use crate::train::{TrainConfig, Updater};
 use crate::{Monitor as _, Result};
@@ -34,6 +34,9 @@ pub(super) struct Bench {
     /// Values of a point (ward) or of an embedding (network).
     #[arg(long, value_name = "D", default_value_t = 32)]
     dims: usize,
+    /// How the convolutions of the forward pass compute (network).
+    #[arg(long, value_enum, default_value = "f32")]
+    arithmetic: Arithmetic,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -86,6 +89,7 @@ impl Bench {
             dims: usize,
             threads: usize,
             isa: &'static str,
+            arithmetic: Arithmetic,
             forward_samples_per_s: f64,
             train_samples_per_s: f64,
         }
@@ -94,8 +98,9 @@ impl Bench {
         let (frames, bands) = (recipe.seconds_to_frames(self.segment), recipe.bands);
         let crate::models::NetworkSpec::MetricCnn(spec) = &config.network;
         let spec = crate::models::MetricCnnSpec { dims: self.dims, ..spec.clone() };
-        let network =
+        let mut network =
             crate::models::NetworkSpec::MetricCnn(spec).build(frames, bands, Standardisation::identity(bands))?;
+        network.embed_in(self.arithmetic)?;
         let batch = BATCH.0 * BATCH.1;
         let mut random = Random::keyed(0, &[]);
         let power = |_| (random.normal() * 2.0 - 5.0).exp() as f32;
@@ -114,6 +119,7 @@ impl Bench {
             dims: self.dims,
             threads: rayon::current_num_threads(),
             isa: Isa::chosen()?.name(),
+            arithmetic: self.arithmetic,
             forward_samples_per_s: batch as f64 / forward,
             train_samples_per_s: batch as f64 / train,
         };
