@@ -10,6 +10,7 @@ mod isa;
 pub mod map;
 mod ops;
 mod simd;
+mod tiles;
 
 pub use buffer::Buffer;
 pub use isa::{ISA_VARIABLE, Isa, UnavailableIsa};
@@ -29,3 +30,4 @@ pub use ops::gemm::{GemmScratch, Matrix, gemm};
 pub use ops::image::Image;
 pub use ops::peak::peak;
 pub use ops::pool::{MaxPool, max_pool, max_pool_grad, mean_pool, mean_pool_grad};
+pub use tiles::{NoTiles, Tiles};

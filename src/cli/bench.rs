@@ -12,7 +12,7 @@ use super::{Console, Outcome};
 use crate::cluster::linkage;
 use crate::frontend::Recipe;
 use crate::matrix::Matrix;
-use crate::models::{Layer, Standardisation};
+use crate::models::{Arithmetic, Layer, Standardisation};
 use crate::random::Random;
 use crate::sampling::{Augmentation, LabelledTracks};
 use crate::store::{Encoder, Precision, Spec, Store, Writer};
@@ -36,6 +36,9 @@ pub(super) struct Bench {
     /// Values of a point (ward) or of an embedding (network).
     #[arg(long, value_name = "D", default_value_t = 32)]
     dims: usize,
+    /// How the convolutions of the forward pass compute (network).
+    #[arg(long, value_enum, default_value = "f32")]
+    arithmetic: Arithmetic,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -89,6 +92,7 @@ impl Bench {
             dims: usize,
             threads: usize,
             isa: &'static str,
+            arithmetic: Arithmetic,
             forward_samples_per_s: f64,
             passes_samples_per_s: f64,
             train_samples_per_s: f64,
@@ -99,8 +103,9 @@ impl Bench {
         let (frames, bands) = (recipe.seconds_to_frames(self.segment), recipe.bands);
         let crate::models::NetworkSpec::MetricCnn(spec) = &config.network;
         let spec = crate::models::MetricCnnSpec { dims: self.dims, ..spec.clone() };
-        let network =
+        let mut network =
             crate::models::NetworkSpec::MetricCnn(spec).build(frames, bands, Standardisation::identity(bands))?;
+        network.embed_in(self.arithmetic)?;
         let folder = tempfile::tempdir().map_err(Error::io(&std::env::temp_dir()))?;
         let store = synthetic_store(folder.path(), 2 * frames)?;
         let tracks = LabelledTracks::new(&store, &(0..store.len()).collect::<Vec<_>>(), "artist", None)?;
@@ -127,6 +132,7 @@ impl Bench {
             dims: self.dims,
             threads: rayon::current_num_threads(),
             isa: Isa::chosen()?.name(),
+            arithmetic: self.arithmetic,
             forward_samples_per_s: batch as f64 / forward,
             passes_samples_per_s: batch as f64 / passes,
             train_samples_per_s: batch as f64 / train,

@@ -9,7 +9,7 @@ use crate::Result;
 use crate::catalogue::filter::{Filter, matching};
 use crate::embed::{embed_tracks, mel_statistics};
 use crate::matrix::Matrix;
-use crate::models::Model;
+use crate::models::{Arithmetic, Model};
 use crate::store::Store;
 use crate::store::embeddings::{Embeddings, Origin};
 
@@ -33,6 +33,9 @@ pub(super) struct Embed {
     /// Linearly spaced segments of a track [default: the model's].
     #[arg(long, value_name = "N", conflicts_with = "statistics")]
     segments: Option<std::num::NonZeroUsize>,
+    /// How the convolutions compute.
+    #[arg(long, value_enum, default_value = "f32", conflicts_with = "statistics")]
+    arithmetic: Arithmetic,
     /// Embed rows where a column has a value (or has not); may be repeated.
     #[arg(long = "where", value_name = "COLUMN[!]=VALUE")]
     filters: Vec<Filter>,
@@ -51,8 +54,11 @@ impl Embed {
         let store = super::open_store(&self.store, console)?;
         let rows = matching(store.table()?, &self.filters)?;
         let mut model = self.model.as_deref().map(Model::open).transpose()?;
-        if let (Some(model), Some(segments)) = (&mut model, self.segments) {
-            model.header.track.segments = segments.get();
+        if let Some(model) = &mut model {
+            model.arithmetic = self.arithmetic;
+            if let Some(segments) = self.segments {
+                model.header.track.segments = segments.get();
+            }
         }
         let clock = std::time::Instant::now();
         let embeddings = embed(&store, &rows, model.as_ref(), console)?;
@@ -77,10 +83,11 @@ pub(super) fn embed(store: &Store, rows: &[usize], model: Option<&Model>, consol
         Some(model) => embed_tracks(store, rows, model, console)?,
         None => mel_statistics(store, rows, console)?,
     };
+    let arithmetic = model.map(|model| ("arithmetic".to_owned(), serde_json::json!(model.arithmetic)));
     let origin = Origin {
         model: model.map_or(Ok("mel-statistics".to_owned()), Model::hash)?,
         frontend: store.recipe_hash().to_owned(),
-        rest: serde_json::Map::new(),
+        rest: arithmetic.into_iter().collect(),
     };
     let cols = points.len().checked_div(rows.len()).unwrap_or(0);
     let points = Matrix::new(rows.len(), cols, points);

@@ -58,7 +58,7 @@ impl<'a> Pass<'a> {
 impl TrainingPass for Pass<'_> {
     fn forward(&mut self, params: &[f32], segments: &dyn Segments, noise: (u64, u64)) -> &[f32] {
         let network = self.network;
-        let packed = network.pack(params);
+        let packed = network.pack(params, None);
         self.stashes.resize_with(segments.count(), || Stash::new(network));
         self.embeddings.resize(segments.count() * network.dims(), 0.0);
         let jobs = self.stashes.par_iter_mut().zip(self.embeddings.par_chunks_exact_mut(network.dims()));
@@ -77,7 +77,7 @@ impl TrainingPass for Pass<'_> {
         let network = self.network;
         let dims = network.dims();
         assert_eq!(d_embeddings.len(), self.embeddings.len(), "one gradient for each embedding of the forward pass");
-        let packed = network.pack(params);
+        let packed = network.pack(params, None);
         let size = network.params.len();
         self.shards.clear();
         self.shards.resize(self.stashes.len().div_ceil(SHARD) * size, 0.0);
