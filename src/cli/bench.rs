@@ -1,6 +1,5 @@
 //! `homonym bench`: how fast this build is on this machine, on synthetic input.
 
-use std::path::Path;
 use std::time::Instant;
 
 use clap::ValueEnum;
@@ -10,12 +9,12 @@ use serde::Serialize;
 
 use super::{Console, Outcome};
 use crate::cluster::linkage;
+use crate::demo::noise_store;
 use crate::frontend::Recipe;
 use crate::matrix::Matrix;
 use crate::models::{Arithmetic, Layer, Standardisation};
 use crate::random::Random;
 use crate::sampling::{Augmentation, LabelledTracks};
-use crate::store::{Encoder, Precision, Spec, Store, Writer};
 use crate::train::{TrainConfig, Updater};
 use crate::{Error, Monitor as _, Result};
 
@@ -107,7 +106,7 @@ impl Bench {
             crate::models::NetworkSpec::MetricCnn(spec).build(frames, bands, Standardisation::identity(bands))?;
         network.embed_in(self.arithmetic)?;
         let folder = tempfile::tempdir().map_err(Error::io(&std::env::temp_dir()))?;
-        let store = synthetic_store(folder.path(), 2 * frames)?;
+        let store = noise_store(folder.path(), CATALOGUE, 2 * frames)?;
         let tracks = LabelledTracks::new(&store, &(0..store.len()).collect::<Vec<_>>(), "artist", None)?;
         let draw = |step| tracks.batch(config.batch, Augmentation::default(), frames, config.seed, step);
         let (ready, batch) = (draw(0), config.batch.artists * config.batch.samples);
@@ -196,25 +195,6 @@ impl Bench {
             format!("ward: {} points × {} in {seconds:.3} s", report.points, report.dims)
         })
     }
-}
-
-/// A store of noise in `folder`, tracks of so many frames.
-fn synthetic_store(folder: &Path, frames: usize) -> Result<Store> {
-    let spec = Spec { recipe: Recipe::default(), precision: Precision::F16 };
-    let columns = ["path", "artist"].map(str::to_owned);
-    let (mut writer, _) = Writer::open(folder, &spec, Path::new("synthetic"), &columns, &())?;
-    let mut random = Random::keyed(0, &[]);
-    let power: Vec<f32> = (0..frames * spec.recipe.bands).map(|_| (random.normal() * 2.0 - 5.0).exp() as f32).collect();
-    for track in 0..CATALOGUE.0 * CATALOGUE.1 {
-        let mut encoder = Encoder::new(&spec, folder);
-        let (late, early) = power.split_at(track * spec.recipe.bands);
-        encoder.push(early)?;
-        encoder.push(late)?;
-        let row = [format!("{track}.wav"), (track % CATALOGUE.0).to_string()];
-        writer.push(encoder.finish()?, &row, frames as f64 * spec.recipe.frame_seconds())?;
-    }
-    writer.finish(&[])?;
-    Store::open(folder)
 }
 
 /// The most memory that this process has had so far, where the system says.
