@@ -45,6 +45,12 @@ pub fn numbered<K: Copy + Eq + Hash>(values: impl IntoIterator<Item = K>) -> (Ve
     (codes, numbers.len())
 }
 
+/// The most frequent value that is not empty; of equally frequent ones the first.
+pub fn most_frequent<'a>(values: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let groups = Groups::of(values.into_iter().enumerate().filter(|(_, value)| !value.is_empty()));
+    groups.iter().rev().max_by_key(|(_, members)| members.len()).map(|(value, _)| value)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -54,5 +60,7 @@ mod tests {
         let groups = Groups::of(["b", "a", "b"].into_iter().enumerate());
         assert_eq!(groups, Groups { keys: vec!["b", "a"], members: vec![vec![0, 2], vec![1]] });
         assert_eq!(numbered(["b", "a", "b", "c"]), (vec![0, 1, 0, 2], 3));
+        assert_eq!(most_frequent(["", "", "b", "a", "a", "b"]), Some("b"));
+        assert_eq!(most_frequent([""]), None);
     }
 }

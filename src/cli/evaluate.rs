@@ -1,12 +1,15 @@
 //! `homonym evaluate`: the paper's protocols on labelled embeddings.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::builder::{PossibleValue, PossibleValuesParser};
 
 use super::{Console, Outcome};
 use crate::catalogue::filter::{Filter, matching};
-use crate::eval::protocols::{Options, PROTOCOLS, Protocol};
+use crate::catalogue::list;
+use crate::catalogue::table::Table;
+use crate::eval::protocols::{Options, PROTOCOLS, Protocol, Report};
+use crate::monitor::Monitor as _;
 use crate::store::embeddings::Embeddings;
 use crate::{Error, Result};
 
@@ -18,6 +21,9 @@ pub(crate) struct Evaluate {
     protocol: String,
     /// The embeddings: PREFIX.npy and PREFIX.csv.
     prefix: PathBuf,
+    /// Evaluate the tracks of this list, by its columns (matched by `track_id`, else `path`), as `dataset` writes it.
+    #[arg(long, value_name = "LIST.csv")]
+    list: Option<PathBuf>,
     /// Use only rows where a column has a value (or has not); may be repeated.
     #[arg(long = "where", value_name = "COLUMN[!]=VALUE")]
     filters: Vec<Filter>,
@@ -27,12 +33,20 @@ pub(crate) struct Evaluate {
     /// Compare only artists that share this column's value.
     #[arg(long, value_name = "COLUMN")]
     within: Option<String>,
-    /// Model the artist of a test track only by tracks with another value of this column (classification, verification).
+    /// Compare only tracks with another value of this column, such as the album: in the model of a test track's own artist;
+    /// for clustering, one track of each value.
     #[arg(long, value_name = "COLUMN")]
     across: Option<String>,
     /// Share of an artist's tracks that make its model (classification, verification) [default: 0.75].
     #[arg(long, value_name = "SHARE")]
     model_share: Option<f64>,
+    /// Tracks that make an artist's model and tracks that test it, such as 15-5, in place of the share (classification,
+    /// verification).
+    #[arg(long, value_name = "M-T", value_parser = sizes, conflicts_with = "model_share")]
+    tracks: Option<(usize, usize)>,
+    /// The column that says `model` or `test` of each track (classification, verification) [default: random draws].
+    #[arg(long, value_name = "COLUMN", conflicts_with_all = ["model_share", "tracks"])]
+    part_column: Option<String>,
     /// The column with names that several artists share (clustering) [default: make names by grouping artists].
     #[arg(long, value_name = "COLUMN")]
     name_column: Option<String>,
@@ -45,6 +59,12 @@ pub(crate) struct Evaluate {
     /// Parts that names are dealt into; the threshold for each is chosen on the others (clustering) [default: 5].
     #[arg(long, value_name = "N")]
     folds: Option<usize>,
+    /// The column with the fold of each name (clustering) [default: random folds].
+    #[arg(long, value_name = "COLUMN", conflicts_with = "folds")]
+    fold_column: Option<String>,
+    /// Where to write a table of the names with their measures (clustering).
+    #[arg(long, value_name = "NAMES.csv")]
+    names: Option<PathBuf>,
     /// Average over this many random draws.
     #[arg(long, value_name = "N", default_value_t = 1)]
     repeats: usize,
@@ -71,12 +91,32 @@ impl Evaluate {
         let protocol = protocol.expect("the parser accepts only names from the table");
         self.check_options(protocol)?;
         let mut embeddings = Embeddings::open(&self.prefix)?;
+        if let Some(path) = &self.list {
+            embeddings = self.listed(embeddings, path, console)?;
+        }
         if !self.filters.is_empty() {
             embeddings = embeddings.select(&matching(&embeddings.table, &self.filters)?);
         }
         let report = (protocol.run)(&embeddings, &self.options(), console)?;
+        if let (Some(path), Report::Clustering(report)) = (&self.names, &report) {
+            report.table().write(path)?;
+        }
         console.result("homonym.evaluate/1", &report, || report.to_string())?;
         Ok(Outcome::Done)
+    }
+
+    /// The embeddings of the tracks on a list, with its columns.
+    fn listed(&self, embeddings: Embeddings, path: &Path, console: &Console) -> Result<Embeddings> {
+        let list = Table::read(path)?;
+        let found = list::find(&list, path, &embeddings.table, &self.prefix)?;
+        let known: Vec<(usize, usize)> =
+            found.iter().enumerate().filter_map(|(row, place)| Some((row, (*place)?))).collect();
+        if known.len() < found.len() {
+            let missing = found.len() - known.len();
+            console.warn(&format!("{missing} of {} tracks of {} are not embedded", found.len(), path.display()));
+        }
+        let (rows, places): (Vec<usize>, Vec<usize>) = known.into_iter().unzip();
+        Embeddings::new(embeddings.points.select(&places), list.select(&rows), embeddings.origin, path)
     }
 
     /// Refuses options that the protocol would not read.
@@ -85,15 +125,21 @@ impl Evaluate {
             ("within", self.within.is_some()),
             ("across", self.across.is_some()),
             ("model_share", self.model_share.is_some()),
+            ("tracks", self.tracks.is_some()),
+            ("part_column", self.part_column.is_some()),
             ("name_column", self.name_column.is_some()),
             ("group_sizes", self.group_sizes.is_some()),
             ("min_tracks", self.min_tracks.is_some()),
             ("folds", self.folds.is_some()),
+            ("fold_column", self.fold_column.is_some()),
         ];
         match given.iter().find(|(name, given)| *given && !protocol.options.contains(name)) {
             Some((name, _)) => {
                 let problem = format!("has no meaning for {}", protocol.name);
                 Err(Error::setting(format!("--{}", name.replace('_', "-")), problem))
+            }
+            None if self.names.is_some() && protocol.name != "clustering" => {
+                Err(Error::setting("--names", format!("has no meaning for {}", protocol.name)))
             }
             None => Ok(()),
         }
@@ -106,10 +152,13 @@ impl Evaluate {
             within: self.within.clone(),
             across: self.across.clone(),
             model_share: self.model_share.unwrap_or(default.model_share),
+            tracks: self.tracks,
+            part_column: self.part_column.clone(),
             name_column: self.name_column.clone(),
             group_sizes: self.group_sizes.unwrap_or(default.group_sizes),
             min_tracks: self.min_tracks.unwrap_or(default.min_tracks),
             folds: self.folds.unwrap_or(default.folds),
+            fold_column: self.fold_column.clone(),
             repeats: self.repeats,
             seed: self.seed,
         }

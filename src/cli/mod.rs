@@ -6,6 +6,7 @@ mod bench;
 mod cluster;
 mod config;
 mod console;
+mod dataset;
 mod demo;
 mod embed;
 mod evaluate;
@@ -54,6 +55,7 @@ struct Global {
 enum Verb {
     Demo(demo::Demo),
     Mel(mel::Mel),
+    Dataset(dataset::Dataset),
     Extract(extract::Extract),
     Train(train::Train),
     Embed(embed::Embed),
@@ -86,6 +88,7 @@ impl Verb {
         match self {
             Self::Demo(verb) => verb.run(console),
             Self::Mel(verb) => verb.run(console),
+            Self::Dataset(verb) => verb.run(console),
             Self::Extract(verb) => verb.run(console),
             Self::Train(verb) => verb.run(console),
             Self::Embed(verb) => verb.run(console),

@@ -1,5 +1,11 @@
 //! Losses on the embeddings of a batch: value and gradient.
 
+mod classification;
+mod cosine;
+
+pub use classification::softmax_cross_entropy;
+pub use cosine::cosine_hinge;
+
 use homonym_kernels as kernels;
 
 use crate::mining::Triplet;
@@ -42,7 +48,27 @@ fn two_rows(values: &mut [f32], dims: usize, first: u32, second: u32) -> (&mut [
 }
 
 #[cfg(test)]
+mod check {
+    /// Compares the gradient that a loss adds with the slope of its value at every place.
+    pub(super) fn check_gradient(x: &[f32], loss: impl Fn(&[f32], &mut [f32]) -> f32) {
+        let value = |x: &[f32]| f64::from(loss(x, &mut vec![0.0; x.len()]));
+        let mut gradient = vec![0.25; x.len()]; // gradients are added to what is there
+        loss(x, &mut gradient);
+        for at in 0..x.len() {
+            let step = 1e-2;
+            let (mut above, mut below) = (x.to_vec(), x.to_vec());
+            above[at] += step;
+            below[at] -= step;
+            let slope = (value(&above) - value(&below)) / (2.0 * f64::from(step));
+            let own = f64::from(gradient[at]) - 0.25;
+            assert!((slope - own).abs() < 2e-3 * (1.0 + slope.abs()), "{at}: {slope} {own}");
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
+    use super::check::check_gradient;
     use super::triplet_loss;
     use crate::random::Random;
 
@@ -52,21 +78,8 @@ mod tests {
         let mut random = Random::keyed(4, &[]);
         let x: Vec<f32> = (0..rows * dims).map(|_| random.normal() as f32).collect();
         let triplets = [[0, 1, 2], [1, 0, 3], [2, 3, 5], [4, 5, 0], [0, 1, 4]];
-        let loss = |x: &[f32]| f64::from(triplet_loss(0.2, x, dims, &triplets, &mut vec![0.0; x.len()]));
-        let mut gradient = vec![0.0; x.len()];
-        assert!(triplet_loss(0.2, &x, dims, &triplets, &mut gradient) > 0.1, "some triplet must be active");
-        for at in 0..x.len() {
-            let step = 1e-2;
-            let (mut above, mut below) = (x.clone(), x.clone());
-            above[at] += step;
-            below[at] -= step;
-            let slope = (loss(&above) - loss(&below)) / (2.0 * f64::from(step));
-            assert!(
-                (slope - f64::from(gradient[at])).abs() < 2e-3 * (1.0 + slope.abs()),
-                "{at}: {slope} {}",
-                gradient[at]
-            );
-        }
+        assert!(triplet_loss(0.2, &x, dims, &triplets, &mut vec![0.0; x.len()]) > 0.1, "some triplet must be active");
+        check_gradient(&x, |x, dx| triplet_loss(0.2, x, dims, &triplets, dx));
     }
 
     #[test]

@@ -14,8 +14,26 @@ pub enum Init {
         /// Outputs that one input reaches.
         fan_out: usize,
     },
+    /// Uniform in `±√(6 / fan_in)` (He et al. 2015), for layers behind which ReLU drops half.
+    He {
+        /// Inputs that meet in one output.
+        fan_in: usize,
+    },
     /// All zero (Keras' default for biases).
     Zero,
+    /// All one: gains and variances of a normalisation.
+    One,
+}
+
+impl Init {
+    /// Where random values end on both sides; None where they are not random.
+    pub fn limit(self) -> Option<f64> {
+        match self {
+            Self::Glorot { fan_in, fan_out } => Some((6.0 / (fan_in + fan_out) as f64).sqrt()),
+            Self::He { fan_in } => Some((6.0 / fan_in as f64).sqrt()),
+            Self::Zero | Self::One => None,
+        }
+    }
 }
 
 /// One named parameter.
@@ -35,6 +53,11 @@ impl Param {
     /// Where its values are in the flat buffer.
     pub fn range(&self) -> Range<usize> {
         self.offset..self.offset + self.shape.iter().product::<usize>()
+    }
+
+    /// Whether it is the kernel of a layer, which L2 regularisation keeps small, not a bias, gain or statistic.
+    pub fn is_kernel(&self) -> bool {
+        self.init.limit().is_some()
     }
 }
 
@@ -70,10 +93,12 @@ impl ParamTable {
     pub fn initial(&self, seed: u64) -> Vec<f32> {
         let mut values = vec![0.0; self.len()];
         for (index, param) in self.0.iter().enumerate() {
-            if let Init::Glorot { fan_in, fan_out } = param.init {
-                let limit = (6.0 / (fan_in + fan_out) as f64).sqrt();
+            let values = &mut values[param.range()];
+            if let Some(limit) = param.init.limit() {
                 let mut random = Random::keyed(seed, &[index as u64]);
-                values[param.range()].fill_with(|| ((2.0 * random.uniform() - 1.0) * limit) as f32);
+                values.fill_with(|| ((2.0 * random.uniform() - 1.0) * limit) as f32);
+            } else if param.init == Init::One {
+                values.fill(1.0);
             }
         }
         values

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::spread::{Estimate, Spread, bootstrap, summary};
 use super::tracks::{TracksLeftOut, artists};
-use super::trials::{Trial, draw};
+use super::trials::{Trial, draw, least_tracks};
 use super::{Options, repeated};
 use crate::Result;
 use crate::catalogue::groups::Groups;
@@ -35,7 +35,7 @@ pub struct Classification {
 }
 
 pub(super) fn run(embeddings: &Embeddings, options: &Options, monitor: &dyn Monitor) -> Result<Classification> {
-    let (artists, left_out) = artists(&embeddings.table, options, 2)?;
+    let (artists, left_out) = artists(&embeddings.table, options, least_tracks(options))?;
     let repeats = repeated(options, monitor, |repeat| {
         let trials = draw(embeddings, &artists, options, repeat)?;
         Ok((accuracy(&trials.trials, options, repeat), trials))

@@ -9,6 +9,8 @@ use super::names::{Name, NamesLeftOut, names};
 use super::spread::{Estimate, Spread, bootstrap, summary};
 use super::threshold::{Curve, best};
 use super::{Options, Purpose, repeated};
+use crate::catalogue::groups::numbered;
+use crate::catalogue::table::Table;
 use crate::cluster::{Dendrogram, Scratch, linkage_with};
 use crate::eval::measures::{adjusted_mutual_information, adjusted_rand_index};
 use crate::monitor::Monitor;
@@ -127,8 +129,12 @@ pub fn run(embeddings: &Embeddings, options: &Options, monitor: &dyn Monitor) ->
 
 fn once(embeddings: &Embeddings, options: &Options, repeat: u64) -> Result<Repeat> {
     let (names, left_out) = names(&embeddings.table, options, repeat)?;
-    if names.len() < options.folds {
-        let expected = format!("at least {} names with several artists, one a fold", options.folds);
+    let (folds, count) = match &options.fold_column {
+        Some(_) => numbered(names.iter().map(|name| name.fold.as_str())),
+        None => (deal(names.len(), options, repeat), options.folds),
+    };
+    if names.len() < count || count < 2 {
+        let expected = format!("at least {} names with several artists, one a fold", count.max(2));
         let advice = "use fewer folds, or check the name column, --within and --where";
         return Err(Error::input("the embeddings to evaluate", expected, names.len(), advice));
     }
@@ -136,9 +142,8 @@ fn once(embeddings: &Embeddings, options: &Options, repeat: u64) -> Result<Repea
         .par_iter()
         .map_init(Scratch::default, |scratch, name| grow(scratch, embeddings, name))
         .collect::<Result<_>>()?;
-    let folds = deal(names.len(), options, repeat);
     let (mut fold_results, mut name_results) = (Vec::new(), Vec::new());
-    for fold in 0..options.folds {
+    for fold in 0..count {
         let development: Vec<&Curve> =
             (0..names.len()).filter(|&name| folds[name] != fold).map(|name| &trees[name].1).collect();
         let (threshold, development_ami) = best(&development);
@@ -188,6 +193,24 @@ fn judge(name: &Name, tree: &Dendrogram, threshold: f64, repeat: u64, fold: usiz
 
 fn mean(names: &[NameResult], part: fn(&NameResult) -> f64) -> f64 {
     names.iter().map(part).sum::<f64>() / names.len() as f64
+}
+
+impl Clustering {
+    /// The names as a table, repeat by repeat, the hardest first.
+    pub fn table(&self) -> Table {
+        let columns = ["repeat", "fold", "name", "artists", "tracks", "clusters", "ami", "ari"].map(str::to_owned);
+        let row = |name: &NameResult| {
+            let NameResult { repeat, fold, name, artists, tracks, clusters, ami, ari } = name;
+            let numbers = [*artists, *tracks, *clusters].map(|number| number.to_string());
+            let mut row = vec![repeat.to_string(), fold.to_string(), name.clone()];
+            row.extend(numbers);
+            row.extend([ami, ari].map(|measure| format!("{measure:.6}")));
+            row
+        };
+        let mut names: Vec<&NameResult> = self.per_name.iter().collect();
+        names.sort_by(|a, b| (a.repeat, a.ami).partial_cmp(&(b.repeat, b.ami)).expect("measures are numbers"));
+        Table { columns: columns.to_vec(), rows: names.into_iter().map(row).collect() }
+    }
 }
 
 impl fmt::Display for Clustering {

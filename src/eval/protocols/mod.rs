@@ -44,7 +44,7 @@ pub static PROTOCOLS: [Protocol; 3] = [
     Protocol {
         name: "classification",
         help: "Accuracy of finding a track's artist as the nearest of all artist models (mean track embeddings)",
-        options: &["within", "across", "model_share"],
+        options: TRIALS,
         run: |embeddings, options, monitor| {
             classification::run(embeddings, options, monitor).map(Report::Classification)
         },
@@ -52,16 +52,19 @@ pub static PROTOCOLS: [Protocol; 3] = [
     Protocol {
         name: "verification",
         help: "Equal error rate of telling by distance whether a track belongs to an artist model",
-        options: &["within", "across", "model_share"],
+        options: TRIALS,
         run: |embeddings, options, monitor| verification::run(embeddings, options, monitor).map(Report::Verification),
     },
     Protocol {
         name: "clustering",
         help: "AMI and ARI of splitting names shared by several artists, threshold chosen on other names",
-        options: &["within", "name_column", "group_sizes", "min_tracks", "folds"],
+        options: &["within", "across", "name_column", "group_sizes", "min_tracks", "folds", "fold_column"],
         run: |embeddings, options, monitor| clustering::run(embeddings, options, monitor).map(Report::Clustering),
     },
 ];
+
+/// What classification and verification read.
+const TRIALS: &[&str] = &["within", "across", "model_share", "tracks", "part_column"];
 
 /// What the protocols can be told.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -70,11 +73,17 @@ pub struct Options {
     pub artist_column: String,
     /// Compare only artists that share this column's value; an artist's value is the most frequent of its tracks.
     pub within: Option<String>,
-    /// A test track's own artist model uses only tracks with another value of this column (another album, say).
-    /// A track without a value is neither tested nor used in such models.
+    /// Only tracks with another value of this column (another album, say) are compared: of a test track's own artist
+    /// model they are the only ones used; to clustering comes one track of each value, drawn anew for every repeat. A
+    /// track without a value is neither tested nor used in such models.
     pub across: Option<String>,
     /// The share of an artist's tracks that make its model, at least one track and not all.
     pub model_share: f64,
+    /// Tracks that make an artist's model and tracks that test it (15 and 5 in the paper), in place of the share; artists
+    /// with fewer are left out.
+    pub tracks: Option<(usize, usize)>,
+    /// The column that says which tracks make models (`model`) and which test them (`test`), in place of random draws.
+    pub part_column: Option<String>,
     /// The column with names that several artists share; without it, names are made by grouping artists at random.
     pub name_column: Option<String>,
     /// Fewest and most artists under a made name, all sizes equally likely.
@@ -83,6 +92,8 @@ pub struct Options {
     pub min_tracks: usize,
     /// Parts that the names are dealt into; the threshold for each is chosen on all others.
     pub folds: usize,
+    /// The column with the fold of each name, in place of random ones.
+    pub fold_column: Option<String>,
     /// How often everything random is drawn anew.
     pub repeats: usize,
     /// What random draws depend on.
@@ -96,10 +107,13 @@ impl Default for Options {
             within: None,
             across: None,
             model_share: 0.75,
+            tracks: None,
+            part_column: None,
             name_column: None,
             group_sizes: (2, 4),
             min_tracks: 2,
             folds: 5,
+            fold_column: None,
             repeats: 1,
             seed: 0,
         }
@@ -118,6 +132,13 @@ impl Options {
             }
             Self { model_share: share, .. } if !(*share > 0.0 && *share < 1.0) => {
                 refuse("model_share", "must lie between 0 and 1")
+            }
+            Self { tracks: Some((0, _) | (_, 0)), .. } => refuse("tracks", "must be two numbers, at least 1"),
+            Self { tracks: Some(_), part_column: Some(_), .. } => {
+                refuse("tracks", "has no meaning where a part column says which tracks are which")
+            }
+            Self { fold_column: Some(_), name_column: None, .. } => {
+                refuse("fold_column", "needs a name column: made names have no folds of their own")
             }
             _ => Ok(()),
         }
@@ -153,6 +174,7 @@ enum Purpose {
     Groups,
     Folds,
     Bootstrap,
+    Albums,
 }
 
 /// Runs `once` for every repeat.

@@ -4,10 +4,10 @@ use serde::Serialize;
 
 use super::tracks::{Artist, artists};
 use super::{Options, Purpose};
-use crate::Result;
-use crate::catalogue::groups::Groups;
+use crate::catalogue::groups::{Groups, numbered};
 use crate::catalogue::table::Table;
 use crate::random::Random;
+use crate::{Error, Result};
 
 /// A name and the tracks under it.
 #[derive(Clone, Debug)]
@@ -17,11 +17,13 @@ pub(super) struct Name {
     /// The number of the artist of each track, `0..artists`.
     pub(super) truth: Vec<usize>,
     pub(super) artists: usize,
+    /// Its value of the fold column; empty where there is none.
+    pub(super) fold: String,
 }
 
 impl Name {
     fn of<'a>(name: String, artists: impl IntoIterator<Item = &'a Vec<usize>>) -> Self {
-        let mut made = Self { name, rows: Vec::new(), truth: Vec::new(), artists: 0 };
+        let mut made = Self { name, rows: Vec::new(), truth: Vec::new(), artists: 0, fold: String::new() };
         for rows in artists {
             made.truth.extend(rows.iter().map(|_| made.artists));
             made.rows.extend(rows);
@@ -44,6 +46,8 @@ pub struct NamesLeftOut {
     pub artists_without_group: usize,
     /// Artists that no made name had room for, total over repeats.
     pub artists_not_drawn: usize,
+    /// Tracks beside one that stands for their `across` value (their album), or without a value.
+    pub tracks_beside: usize,
 }
 
 impl NamesLeftOut {
@@ -55,6 +59,27 @@ impl NamesLeftOut {
 
 /// The names of one repeat.
 pub(super) fn names(table: &Table, options: &Options, repeat: u64) -> Result<(Vec<Name>, NamesLeftOut)> {
+    let Some(across) = &options.across else { return of(table, options, repeat) };
+    let kept = one_each(table, across, options, repeat)?;
+    let (mut names, mut left_out) = of(&table.select(&kept), options, repeat)?;
+    names.iter_mut().flat_map(|name| &mut name.rows).for_each(|row| *row = kept[*row]);
+    left_out.tracks_beside = table.rows.len() - kept.len();
+    Ok((names, left_out))
+}
+
+/// One random row for each artist and value of the `across` column; rows without a value stay out.
+fn one_each(table: &Table, across: &str, options: &Options, repeat: u64) -> Result<Vec<usize>> {
+    let artist = table.require(&options.artist_column, "artist column")?;
+    let across = table.require(across, "--across")?;
+    let known = table.rows.iter().enumerate().filter(|(_, row)| !row[across].is_empty());
+    let albums = Groups::of(known.map(|(place, row)| (place, (row[artist].as_str(), row[across].as_str()))));
+    let mut random = Random::keyed(options.seed, &[Purpose::Albums as u64, repeat]);
+    let mut kept: Vec<usize> = albums.members.iter().map(|rows| rows[random.below(rows.len())]).collect();
+    kept.sort_unstable();
+    Ok(kept)
+}
+
+fn of(table: &Table, options: &Options, repeat: u64) -> Result<(Vec<Name>, NamesLeftOut)> {
     match &options.name_column {
         Some(column) => from_column(table, column, options),
         None => drawn(table, options, repeat),
@@ -64,6 +89,7 @@ pub(super) fn names(table: &Table, options: &Options, repeat: u64) -> Result<(Ve
 fn from_column(table: &Table, column: &str, options: &Options) -> Result<(Vec<Name>, NamesLeftOut)> {
     let artist = table.require(&options.artist_column, "artist column")?;
     let name = table.require(column, "--name-column")?;
+    let fold = options.fold_column.as_ref().map(|column| table.require(column, "--fold-column")).transpose()?;
     let known = |(_, row): &(usize, &Vec<String>)| !row[artist].is_empty() && !row[name].is_empty();
     let known = table.rows.iter().enumerate().filter(known);
     let groups = Groups::of(known.map(|(place, row)| (place, row[name].as_str())));
@@ -75,12 +101,26 @@ fn from_column(table: &Table, column: &str, options: &Options) -> Result<(Vec<Na
         let enough: Vec<_> = artists.members.iter().filter(|rows| rows.len() >= options.min_tracks).collect();
         left_out.artists_with_too_few_tracks += artists.members.len() - enough.len();
         if enough.len() >= 2 {
-            names.push(Name::of(name.to_owned(), enough));
+            let mut name = Name::of(name.to_owned(), enough);
+            name.fold = fold.map_or(Ok(String::new()), |column| only_fold(table, &name, column))?;
+            names.push(name);
         } else {
             left_out.names_without_several_artists += 1;
         }
     }
     Ok((names, left_out))
+}
+
+/// The fold that all tracks of a name are in.
+fn only_fold(table: &Table, name: &Name, column: usize) -> Result<String> {
+    let folds = numbered(name.rows.iter().map(|&row| table.rows[row][column].as_str())).1;
+    let fold = &table.rows[name.rows[0]][column];
+    if folds == 1 && !fold.is_empty() {
+        return Ok(fold.clone());
+    }
+    let found = format!("{folds} values under `{}`", name.name);
+    let advice = "give all tracks of a name the same fold, so that no fold knows another's names";
+    Err(Error::input("the fold column", "one fold for each name", found, advice))
 }
 
 /// Shuffles the artists of every group and cuts the row into names of random sizes; too few at the end stay out.
@@ -124,6 +164,7 @@ impl std::fmt::Display for NamesLeftOut {
         write!(f, "{} artists with too few tracks, ", self.artists_with_too_few_tracks)?;
         write!(f, "{} names without several artists, ", self.names_without_several_artists)?;
         write!(f, "{} artists without group, ", self.artists_without_group)?;
-        writeln!(f, "{} artists not drawn", self.artists_not_drawn)
+        write!(f, "{} artists not drawn, ", self.artists_not_drawn)?;
+        writeln!(f, "{} tracks beside another of their album or without one", self.tracks_beside)
     }
 }

@@ -140,6 +140,50 @@ fn the_threshold_of_a_fold_ignores_its_own_names() {
 }
 
 #[test]
+fn tracks_of_models_and_tests_are_counted_or_named() {
+    let mut embeddings = embeddings(10, 0.02);
+    let options = Options { tracks: Some((5, 2)), ..Options::default() };
+    let report = classification(&embeddings, &options);
+    assert_eq!((report.accuracy, report.artists, report.tests), (1.0, 10, 20));
+    let error = run("classification", &embeddings, &Options { tracks: Some((15, 5)), ..Options::default() });
+    assert!(error.unwrap_err().to_string().contains("at least 20 tracks"));
+    // The third track of every artist is the test, those before it the model, those behind it nothing.
+    embeddings.table.columns.push("part".into());
+    let parts = |row: usize| ["model", "model", "test", "", "", "", "", ""][row % 8].to_owned();
+    embeddings.table.rows.iter_mut().enumerate().for_each(|(row, cells)| cells.push(parts(row)));
+    let named = Options { part_column: Some("part".into()), ..Options::default() };
+    assert_eq!(verification(&embeddings, &named).pairs, 100);
+    embeddings.points.data.chunks_mut(10).skip(3).step_by(8).for_each(|row| row.fill(f32::MAX.sqrt()));
+    assert_eq!(classification(&embeddings, &named).accuracy, 1.0, "tracks without a part are not used");
+}
+
+#[test]
+fn folds_of_names_may_come_from_a_column() {
+    let mut embeddings = embeddings(20, 0.02);
+    embeddings.table.columns.push("fold".into());
+    embeddings.table.rows.iter_mut().enumerate().for_each(|(row, cells)| cells.push(format!("f{}", row / 16 % 3)));
+    let options = Options { name_column: Some("name".into()), fold_column: Some("fold".into()), ..Options::default() };
+    let report = clustering(&embeddings, &options);
+    assert_eq!(report.folds.iter().map(|fold| fold.names).collect::<Vec<_>>(), [4, 3, 3]);
+    let table = report.table();
+    assert_eq!((table.rows.len(), table.columns.len()), (10, 8));
+    embeddings.table.rows[0][4] = "f9".into();
+    assert!(run("clustering", &embeddings, &options).unwrap_err().to_string().contains("`name 0`"));
+    let unnamed = Options { name_column: None, ..options };
+    assert!(run("clustering", &embeddings, &unnamed).unwrap_err().to_string().contains("name column"));
+}
+
+#[test]
+fn clustering_across_albums_takes_one_track_of_each() {
+    let embeddings = embeddings(20, 0.02);
+    let options = Options { across: Some("album".into()), ..Options::default() };
+    let report = clustering(&embeddings, &options);
+    assert_eq!(report.left_out.tracks_beside, 80);
+    assert!(report.per_name.iter().all(|name| name.tracks == 4 * name.artists));
+    assert_eq!(report.ami, 1.0);
+}
+
+#[test]
 fn what_cannot_be_evaluated_is_refused() {
     let embeddings = embeddings(4, 0.1);
     let refused = |name, options: Options| run(name, &embeddings, &options).unwrap_err().to_string();

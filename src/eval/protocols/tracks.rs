@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::Options;
-use crate::catalogue::groups::Groups;
+use crate::catalogue::groups::{Groups, most_frequent};
 use crate::catalogue::table::Table;
 use crate::{Error, Result};
 
@@ -43,7 +43,8 @@ pub(super) fn artists<'a>(
     let mut left_out = TracksLeftOut { tracks_without_artist: table.rows.len() - with_artist, ..Default::default() };
     let mut artists = Vec::new();
     for (name, rows) in all.iter() {
-        let group = within.map_or(Some(""), |column| most_frequent(table, rows, column));
+        let group =
+            within.map_or(Some(""), |column| most_frequent(rows.iter().map(|&row| table.rows[row][column].as_str())));
         match group {
             _ if rows.len() < min_tracks => {
                 left_out.artists_with_too_few_tracks += 1;
@@ -59,13 +60,6 @@ pub(super) fn artists<'a>(
         return Err(Error::input("the embeddings to evaluate", expected, artists.len(), advice));
     }
     Ok((artists, left_out))
-}
-
-/// The most frequent value that is not empty; of equally frequent ones the first.
-fn most_frequent<'a>(table: &'a Table, rows: &[usize], column: usize) -> Option<&'a str> {
-    let values = rows.iter().map(|&row| (row, table.rows[row][column].as_str()));
-    let groups = Groups::of(values.filter(|(_, value)| !value.is_empty()));
-    groups.iter().rev().max_by_key(|(_, members)| members.len()).map(|(value, _)| value)
 }
 
 impl std::fmt::Display for TracksLeftOut {

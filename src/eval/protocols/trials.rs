@@ -32,8 +32,18 @@ pub(super) struct Trials {
 pub(super) fn draw(embeddings: &Embeddings, artists: &[Artist], options: &Options, repeat: u64) -> Result<Trials> {
     let across = options.across.as_ref().map(|name| embeddings.table.require(name, "--across")).transpose()?;
     let points = &embeddings.points;
-    let dealt: Vec<(Vec<usize>, Vec<usize>)> =
-        artists.iter().enumerate().map(|(number, artist)| deal(artist, number, options, repeat)).collect();
+    let parts = options.part_column.as_ref().map(|name| embeddings.table.require(name, "--part-column")).transpose()?;
+    let deal = |(number, artist): (usize, &Artist)| match parts {
+        Some(column) => {
+            let rows = |part: &str| {
+                let is_part = |row: &&usize| embeddings.table.rows[**row][column] == part;
+                artist.rows.iter().filter(is_part).copied().collect()
+            };
+            (rows("model"), rows("test"))
+        }
+        None => deal(artist, number, options, repeat),
+    };
+    let dealt: Vec<(Vec<usize>, Vec<usize>)> = artists.iter().enumerate().map(deal).collect();
     let models: Vec<Vec<f64>> = dealt.iter().map(|(model, _)| mean(points, model)).collect();
     let tests: Vec<(usize, usize)> =
         dealt.iter().enumerate().flat_map(|(artist, (_, tests))| tests.iter().map(move |&row| (artist, row))).collect();
@@ -46,7 +56,9 @@ pub(super) fn draw(embeddings: &Embeddings, artists: &[Artist], options: &Option
             if own.is_empty() || (across.is_some() && value(row).is_empty()) {
                 return None;
             }
-            let is_other = |other: &usize| *other != artist && artists[*other].group == artists[artist].group;
+            let is_other = |other: &usize| {
+                *other != artist && artists[*other].group == artists[artist].group && !dealt[*other].0.is_empty()
+            };
             let others = (0..artists.len()).filter(is_other).map(|other| distance(points.row(row), &models[other]));
             Some(Trial { artist, genuine: distance(points.row(row), &mean(points, &own)), others: others.collect() })
         })
@@ -61,10 +73,19 @@ pub(super) fn draw(embeddings: &Embeddings, artists: &[Artist], options: &Option
     Ok(Trials { trials, without_model, without_others: alone.len() })
 }
 
+/// Tracks that an artist must have.
+pub(super) fn least_tracks(options: &Options) -> usize {
+    options.tracks.map_or(2, |(model, test)| model + test)
+}
+
 /// Splits an artist's rows at random into model and test, at least one each.
 fn deal(artist: &Artist, number: usize, options: &Options, repeat: u64) -> (Vec<usize>, Vec<usize>) {
     let mut rows = artist.rows.clone();
     Random::keyed(options.seed, &[Purpose::Models as u64, repeat, number as u64]).shuffle(&mut rows);
+    if let Some((model, test)) = options.tracks {
+        rows.truncate(model + test);
+        return (rows[..model].to_vec(), rows[model..].to_vec());
+    }
     let share = (options.model_share * rows.len() as f64).round() as usize;
     let tests = rows.split_off(share.clamp(1, rows.len() - 1));
     (rows, tests)

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::classification::write_tests_left_out;
 use super::spread::{Estimate, Spread, bootstrap, summary};
 use super::tracks::{TracksLeftOut, artists};
-use super::trials::{Trial, draw};
+use super::trials::{Trial, draw, least_tracks};
 use super::{Options, repeated};
 use crate::Result;
 use crate::catalogue::groups::numbered;
@@ -56,7 +56,7 @@ struct Repeat {
 /// # Errors
 /// Options that cannot be used, and tables without the columns they name or with too few artists.
 pub fn run(embeddings: &Embeddings, options: &Options, monitor: &dyn Monitor) -> Result<Verification> {
-    let (artists, left_out) = artists(&embeddings.table, options, 2)?;
+    let (artists, left_out) = artists(&embeddings.table, options, least_tracks(options))?;
     let repeats = repeated(options, monitor, |repeat| {
         let trials = draw(embeddings, &artists, options, repeat)?;
         let (eer, threshold) = rate(&trials.trials, options, repeat);
