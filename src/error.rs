@@ -105,3 +105,9 @@ impl From<homonym_kernels::UnavailableIsa> for Error {
         Self::setting(homonym_kernels::ISA_VARIABLE, error)
     }
 }
+
+impl From<homonym_kernels::NoTiles> for Error {
+    fn from(error: homonym_kernels::NoTiles) -> Self {
+        Self::setting("arithmetic", error)
+    }
+}

@@ -40,6 +40,7 @@ pub mod eval;
 pub mod experiment;
 pub mod extract;
 pub mod frontend;
+pub mod linear;
 pub mod loss;
 pub mod matrix;
 pub mod mining;

@@ -155,7 +155,15 @@ fn an_experiment_runs_resumes_and_draws() {
         (&22.into(), &0.into(), &Value::Array(vec![]))
     );
     let read = |name: &str| fs::read_to_string(path.join("result").join(name)).unwrap();
-    for name in ["figure-1.svg", "figure-2.svg", "figure-3.svg", "figure-4.svg", "across.svg", "card.json"] {
+    for name in [
+        "figure-1.svg",
+        "figure-2.svg",
+        "figure-3.svg",
+        "figure-4.svg",
+        "across-pairs.svg",
+        "across-names.svg",
+        "card.json",
+    ] {
         assert!(!read(name).is_empty(), "{name}");
     }
     let page = read("report.html");

@@ -208,7 +208,7 @@ fn separable_artists_are_learnt() {
             let mut config = TrainConfig { steps: 150, ..config() };
             config.validation.every = 30;
             config.mining.selection = selection;
-            let NetworkSpec::MetricCnn(network) = &mut config.network;
+            let NetworkSpec::MetricCnn(network) = &mut config.network else { unreachable!("the default") };
             network.temporal_pooling = temporal_pooling;
             let report = world.train("m", &config, false, &()).unwrap();
             let log = world.log();

@@ -75,23 +75,46 @@ fn backward(criterion: &mut Criterion) {
         layer.forward(Isa::PORTABLE, &weights, &mut y, Some(&mut argmax));
         let mut dy = Buffer::zeros(layer.shape.output.len());
         dy.copy_from_slice(&noise(3, layer.shape.output.len()));
-        let input = ConvGradInput { shape: &layer.shape, argmax: &argmax, dy: &dy };
+        let input = ConvGradInput { shape: &layer.shape, argmax: &argmax, dy: &dy, x: &layer.x, w: &layer.w };
         let mut scratch = ConvGradScratch::default();
-        let mut dw = vec![0.0; layer.w.len()];
-        let mut db = vec![0.0; layer.bias.len()];
-        let mut dx = Buffer::zeros(layer.shape.input.len());
+        let mut grads = Grads::new(&layer);
+        let mut want = Grads::new(&layer);
+        conv_grad(Isa::PORTABLE, input, want.output(true), &mut scratch);
         let mut group = criterion.benchmark_group(format!("{}/backward", layer.name));
         group.throughput(Throughput::Elements(layer.shape.flops() as u64));
         for isa in Isa::available() {
-            group.bench_function(format!("{isa}/weights"), |bench| {
-                bench.iter(|| conv_weight_grad(isa, input, &layer.x, &mut dw, &mut db, &mut scratch));
+            let first = layer.shape.input.channels == 1;
+            let name = if first { format!("{isa}/weights") } else { format!("{isa}/weights+input") };
+            group.bench_function(name, |bench| {
+                bench.iter(|| conv_grad(isa, input, grads.output(!first), &mut scratch));
             });
-            if layer.shape.input.channels > 1 {
-                group.bench_function(format!("{isa}/input"), |bench| {
-                    bench.iter(|| conv_input_grad(isa, input, &layer.w, &mut dx, &mut scratch));
-                });
+            grads = Grads::new(&layer);
+            conv_grad(isa, input, grads.output(true), &mut scratch);
+            for (what, got, want) in
+                [("dw", &grads.dw, &want.dw), ("db", &grads.db, &want.db), ("dx", &grads.dx, &want.dx)]
+            {
+                let size = want.iter().fold(0.0, |size: f32, x| size.max(x.abs()));
+                let error = got.iter().zip(&**want).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max) / size;
+                assert!(error < 1e-5, "{isa}: {what} off by {error}");
             }
         }
+    }
+}
+
+struct Grads {
+    dw: Buffer,
+    db: Buffer,
+    dx: Buffer,
+}
+
+impl Grads {
+    fn new(layer: &Layer) -> Self {
+        let zeros = Buffer::zeros;
+        Self { dw: zeros(layer.w.len()), db: zeros(layer.bias.len()), dx: zeros(layer.shape.input.len()) }
+    }
+
+    fn output(&mut self, with_input: bool) -> ConvGradOutput<'_> {
+        ConvGradOutput { dw: &mut self.dw, db: &mut self.db, dx: with_input.then_some(&mut self.dx[..]) }
     }
 }
 

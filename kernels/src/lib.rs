@@ -10,6 +10,7 @@ mod isa;
 pub mod map;
 mod ops;
 mod simd;
+mod tiles;
 
 pub use buffer::Buffer;
 pub use isa::{ISA_VARIABLE, Isa, UnavailableIsa};
@@ -17,7 +18,7 @@ pub use ops::activation::{SMALLEST_SQUARE, dot, normalise, normalise_grad, relu,
 pub use ops::batch_norm::{BatchNorm, Moments, batch_norm, batch_norm_grad, batch_norm_sums};
 pub use ops::compress::{Compression, compress};
 pub use ops::conv::{
-    ConvGradInput, ConvGradScratch, ConvPool, ConvWeights, DEAD, conv_input_grad, conv_relu_pool, conv_weight_grad,
+    ConvGradInput, ConvGradOutput, ConvGradScratch, ConvPool, ConvWeights, DEAD, conv_grad, conv_relu_pool,
 };
 pub use ops::conv2d::{
     Conv2d, Conv2dGradWeights, Conv2dScratch, Conv2dWeights, Grid, Padding, conv2d, conv2d_input_grad,
@@ -29,3 +30,4 @@ pub use ops::gemm::{GemmScratch, Matrix, gemm};
 pub use ops::image::Image;
 pub use ops::peak::peak;
 pub use ops::pool::{MaxPool, max_pool, max_pool_grad, mean_pool, mean_pool_grad};
+pub use tiles::{NoTiles, Tiles};

@@ -21,8 +21,6 @@ pub(crate) trait Simd: Copy {
     fn max(self, a: Self::F, b: Self::F) -> Self::F;
     /// Lane by lane `if a > b { x } else { y }`.
     fn select_gt(self, a: Self::F, b: Self::F, x: Self::F, y: Self::F) -> Self::F;
-    /// Lane by lane `if a == b { x } else { y }`.
-    fn select_eq(self, a: Self::F, b: Self::F, x: Self::F, y: Self::F) -> Self::F;
     /// To the nearest integer, ties to even.
     fn round(self, a: Self::F) -> Self::F;
     /// The sum of the lanes, added pairwise in a fixed order.
@@ -32,6 +30,11 @@ pub(crate) trait Simd: Copy {
     /// `2^n` for integer-valued `n` in −126..=127.
     fn pow2(self, n: Self::F) -> Self::F;
 
+    /// Lane by lane value number `index` (whole, taken modulo 8) of the four at `low` followed by the four at `high`.
+    ///
+    /// # Safety
+    /// `low` and `high` must be valid for reading four values each.
+    unsafe fn pick(self, low: *const f32, high: *const f32, index: Self::F) -> Self::F;
     /// # Safety
     /// `from` must be valid for reading `LANES` values.
     unsafe fn load(self, from: *const f32) -> Self::F;

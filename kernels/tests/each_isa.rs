@@ -7,7 +7,7 @@ mod naive;
 mod sets;
 
 use homonym_kernels::*;
-use naive::{Pixels, Values, convolve, largest_error, relative_error, relu_pool};
+use naive::{Pixels, Values, bf16, convolve, largest_error, relative_error, relu_pool};
 use sets::each_isa;
 
 /// Rows, columns, input channels, output channels, pool: the paper's layers (shortened) and ragged ones.
@@ -61,14 +61,34 @@ impl Case {
     }
 
     fn forward(&self, isa: Isa) -> (Buffer, Vec<u8>) {
-        let weights = ConvWeights::pack(&self.shape, &self.w, &self.bias);
+        self.forward_with(isa, &ConvWeights::pack(&self.shape, &self.w, &self.bias))
+    }
+
+    fn forward_with(&self, isa: Isa, weights: &ConvWeights) -> (Buffer, Vec<u8>) {
         let mut y = Buffer::zeros(self.shape.output.len());
         let mut argmax = vec![0; self.shape.argmax()];
-        conv_relu_pool(isa, &self.shape, &weights, &self.x, &mut y, Some(&mut argmax));
+        conv_relu_pool(isa, &self.shape, weights, &self.x, &mut y, Some(&mut argmax));
         let mut without = Buffer::zeros(self.shape.output.len());
-        conv_relu_pool(isa, &self.shape, &weights, &self.x, &mut without, None);
+        conv_relu_pool(isa, &self.shape, weights, &self.x, &mut without, None);
         assert_eq!(*y, *without, "the argmax must not change the values");
         (y, argmax)
+    }
+
+    /// Checks a result against the definition, in which inputs and weights are as `precision` makes them.
+    fn check(&self, how: &str, (y, argmax): &(Buffer, Vec<u8>), precision: impl Fn(f64) -> f64) {
+        let (shape, dimensions) = (&self.shape, (self.shape.input, self.shape.output.channels, self.shape.pool));
+        let mut pixels = self.pixels.clone();
+        pixels.iter_mut().flatten().flatten().for_each(|x| *x = precision(*x));
+        let full = convolve(&pixels, &|o, r, c, i| precision(self.w(o, r, c, i)), &self.bias);
+        let (want, places) = relu_pool(&full, shape.pool);
+        let got = interior(&shape.output, y);
+        let error = relative_error(&got, &flat(&want));
+        assert!(error < 1e-6, "{how} {dimensions:?}: relative error {error}");
+        for (got, want) in argmax.iter().zip(flat(&places)) {
+            assert_eq!(*got, want.map_or(DEAD, |at| at as u8), "{how} {dimensions:?}: position of the maximum");
+        }
+        let border = y.iter().map(|y| y.abs()).sum::<f32>() - got.iter().map(|y| y.abs()).sum::<f32>();
+        assert!(border.abs() < 1e-3 * y.len() as f32, "{how} {dimensions:?}: the border stays zero");
     }
 }
 
@@ -88,19 +108,23 @@ fn conv_relu_pool_matches_its_definition() {
     each_isa(|isa| {
         for dimensions in SHAPES {
             let case = Case::new(dimensions);
-            let (y, argmax) = case.forward(isa);
-            let full = convolve(&case.pixels, &|o, r, c, i| case.w(o, r, c, i), &case.bias);
-            let (want, places) = relu_pool(&full, case.shape.pool);
-            let error = relative_error(&interior(&case.shape.output, &y), &flat(&want));
-            assert!(error < 1e-6, "{isa} {dimensions:?}: relative error {error}");
-            for (got, want) in argmax.iter().zip(flat(&places)) {
-                assert_eq!(*got, want.map_or(DEAD, |at| at as u8), "{isa} {dimensions:?}: position of the maximum");
-            }
-            let border: f32 = y.iter().map(|y| y.abs()).sum::<f32>()
-                - interior(&case.shape.output, &y).iter().map(|y| y.abs()).sum::<f32>();
-            assert!(border.abs() < 1e-3 * y.len() as f32, "{isa} {dimensions:?}: the border stays zero");
+            case.check(isa.name(), &case.forward(isa), |x| x);
         }
     });
+}
+
+#[test]
+fn conv_relu_pool_on_tiles_matches_its_definition() {
+    let tiles = match Tiles::request() {
+        Ok(tiles) => tiles,
+        Err(reason) if std::env::var_os("HOMONYM_REQUIRE_ISA").is_some() => panic!("no tiles: {reason}"),
+        Err(reason) => return println!("skipped: no tiles: {reason}"),
+    };
+    for dimensions in SHAPES {
+        let case = Case::new(dimensions);
+        let weights = ConvWeights::pack_bf16(tiles, &case.shape, &case.w, &case.bias);
+        case.check("bf16", &case.forward_with(Isa::PORTABLE, &weights), bf16);
+    }
 }
 
 #[test]
@@ -150,12 +174,15 @@ fn conv_gradients_match_their_definition() {
                     }
                 }
             }
-            let input = ConvGradInput { shape: &case.shape, argmax: &argmax, dy: &dy };
+            let input = ConvGradInput { shape: &case.shape, argmax: &argmax, dy: &dy, x: &case.x, w: &case.w };
             let (mut dw, mut db) = (vec![1.0; case.shape.weights()], vec![1.0; output.channels]);
-            conv_weight_grad(isa, input, &case.x, &mut dw, &mut db, &mut scratch);
             let mut dx = Buffer::zeros(image.len());
             dx.fill(7.0);
-            conv_input_grad(isa, input, &case.w, &mut dx, &mut scratch);
+            let output = ConvGradOutput { dw: &mut dw, db: &mut db, dx: Some(&mut dx) };
+            conv_grad(isa, input, output, &mut scratch);
+            let (mut dw_alone, mut db_alone) = (vec![1.0; dw.len()], vec![1.0; db.len()]);
+            let output = ConvGradOutput { dw: &mut dw_alone, db: &mut db_alone, dx: None };
+            conv_grad(isa, input, output, &mut scratch);
 
             let mut want_dw = vec![1.0; dw.len()];
             let mut want_db = vec![1.0; db.len()];
@@ -183,6 +210,8 @@ fn conv_gradients_match_their_definition() {
             for (what, error) in [
                 ("weights", relative_error(&dw, &want_dw)),
                 ("bias", relative_error(&db, &want_db)),
+                ("weights alone", relative_error(&dw_alone, &want_dw)),
+                ("bias alone", relative_error(&db_alone, &want_db)),
                 ("input", relative_error(&interior(&image, &dx), &flat(&want_dx))),
             ] {
                 assert!(error < 2e-6, "{isa} {dimensions:?}: gradient of {what}: relative error {error}");

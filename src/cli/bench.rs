@@ -9,13 +9,14 @@ use serde::Serialize;
 
 use super::{Console, Outcome};
 use crate::cluster::linkage;
+use crate::demo::noise_store;
 use crate::frontend::Recipe;
 use crate::matrix::Matrix;
-use crate::mining::BatchLabels;
-use crate::models::{InMemory, Layer, Standardisation};
+use crate::models::{Arithmetic, Layer, Standardisation};
 use crate::random::Random;
+use crate::sampling::{Augmentation, Drawer, Drawing, LabelledTracks, TrackList};
 use crate::train::{TrainConfig, Updater};
-use crate::{Monitor as _, Result};
+use crate::{Error, Monitor as _, Result};
 
 /// Measure the speed of a part of the engine on synthetic input; medians of several rounds.
 #[derive(clap::Args)]
@@ -34,11 +35,15 @@ pub(super) struct Bench {
     /// Values of a point (ward) or of an embedding (network).
     #[arg(long, value_name = "D", default_value_t = 32)]
     dims: usize,
+    /// How the convolutions of the forward pass compute (network).
+    #[arg(long, value_enum, default_value = "f32")]
+    arithmetic: Arithmetic,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Part {
-    /// The paper's network, batch 96: inference, and training steps with mining and update.
+    /// The paper's network, batch 96: inference, forward and backward alone, and whole training steps: batch drawn from a
+    /// mapped store, forward, mining, backward, update.
     Network,
     /// Mel spectrograms from samples.
     Mel,
@@ -46,8 +51,8 @@ enum Part {
     Ward,
 }
 
-/// Segments in a batch, as 24 artists × 4.
-const BATCH: (usize, usize) = (24, 4);
+/// Artists and tracks of each in a synthetic store.
+const CATALOGUE: (usize, usize) = (48, 6);
 /// Seconds of audio that every thread turns into frames in a round.
 const AUDIO_SECONDS: usize = 60;
 
@@ -86,30 +91,41 @@ impl Bench {
             dims: usize,
             threads: usize,
             isa: &'static str,
+            arithmetic: Arithmetic,
             forward_samples_per_s: f64,
+            passes_samples_per_s: f64,
             train_samples_per_s: f64,
+            peak_memory_bytes: Option<u64>,
         }
         let config = TrainConfig::default();
         let recipe = Recipe::default();
         let (frames, bands) = (recipe.seconds_to_frames(self.segment), recipe.bands);
         let spec = crate::models::MetricCnnSpec { dims: self.dims, ..Default::default() };
-        let network =
+        let mut network =
             crate::models::NetworkSpec::MetricCnn(spec).build(frames, bands, Standardisation::identity(bands))?;
-        let batch = BATCH.0 * BATCH.1;
-        let mut random = Random::keyed(0, &[]);
-        let power = |_| (random.normal() * 2.0 - 5.0).exp() as f32;
-        let values: Vec<f32> = (0..batch * frames * bands).map(power).collect();
-        let segments = InMemory { values: &values, size: frames * bands };
-        let labels = BatchLabels {
-            per_artist: BATCH.1,
-            tags: vec![Vec::new(); batch],
-            artists: (0..batch).map(|row| (row / BATCH.1) as u32).collect(),
-        };
+        network.embed_in(self.arithmetic)?;
+        let folder = tempfile::tempdir().map_err(Error::io(&std::env::temp_dir()))?;
+        let store = noise_store(folder.path(), CATALOGUE, 2 * frames)?;
+        let rows: Vec<usize> = (0..store.len()).collect();
+        let tracks = LabelledTracks::new(&store, &TrackList::of_rows(&store, &rows)?, "artist", None)?;
+        let drawing = (Drawing::ByArtist, config.batch);
+        let mut drawer = Drawer::new(&tracks, drawing, Augmentation::default(), frames, config.seed);
+        let mut draw = |step| drawer.batch(step);
+        let (ready, batch) = (draw(0), config.batch.artists * config.batch.samples);
         let params = network.params().initial(0);
-        let forward = self.median(console, "forward", |_| drop(network.embed(&params, &segments, Layer::Embedding)));
-        let mut updater = Updater::new(&*network, &config, BATCH.0, params.clone())?;
+
+        let forward = self.median(console, "forward", |_| drop(network.embed(&params, &ready, Layer::Embedding)));
+        let mut pass = network.training_pass();
+        let mut grads = vec![0.0; params.len()];
+        let passes = self.median(console, "forward and backward", |step| {
+            let slopes = pass.forward(&params, &ready, (0, step)).to_vec();
+            pass.backward(&params, &ready, &slopes, &mut grads);
+        });
+        drop(pass);
+        let mut updater = Updater::new(&*network, &config, tracks.artists(), params.clone())?;
         let train = self.median(console, "training", |step| {
-            updater.update(&segments, &labels, step);
+            let drawn = draw(step);
+            updater.update(&drawn, &drawn.labels, step);
         });
         let report = Report {
             batch,
@@ -117,12 +133,19 @@ impl Bench {
             dims: self.dims,
             threads: rayon::current_num_threads(),
             isa: Isa::chosen()?.name(),
+            arithmetic: self.arithmetic,
             forward_samples_per_s: batch as f64 / forward,
+            passes_samples_per_s: batch as f64 / passes,
             train_samples_per_s: batch as f64 / train,
+            peak_memory_bytes: peak_memory(),
         };
-        console.result("homonym.bench.network/1", &report, || {
-            let Report { forward_samples_per_s: forward, train_samples_per_s: train, threads, isa, .. } = &report;
-            format!("forward {forward:.0} samples/s, training {train:.0} samples/s ({isa}, {threads} threads, batch {batch})")
+        console.result("homonym.bench.network/2", &report, || {
+            let Report { forward_samples_per_s: forward, passes_samples_per_s: passes, .. } = &report;
+            let Report { train_samples_per_s: train, threads, isa, .. } = &report;
+            format!(
+                "forward {forward:.0}, forward and backward {passes:.0}, training from a store {train:.0} samples/s \
+                 ({isa}, {threads} threads, batch {batch})"
+            )
         })
     }
 
@@ -174,6 +197,13 @@ impl Bench {
             format!("ward: {} points × {} in {seconds:.3} s", report.points, report.dims)
         })
     }
+}
+
+/// The most memory that this process has had so far, where the system says.
+fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)
 }
 
 /// Points on the sphere around n / 50 centres, with noise of 0.35.

@@ -8,7 +8,7 @@ use super::{Console, Outcome};
 use crate::Result;
 use crate::catalogue::filter::{Filter, matching};
 use crate::embed::{Embedder, Statistics};
-use crate::models::Model;
+use crate::models::{Arithmetic, Model};
 use crate::store::embeddings::Origin;
 
 /// Turn the tracks of a feature store into points, one a track.
@@ -32,6 +32,9 @@ pub(super) struct Embed {
     /// Linearly spaced segments of a track [default: the model's].
     #[arg(long, value_name = "N", conflicts_with = "statistics")]
     segments: Option<std::num::NonZeroUsize>,
+    /// How the convolutions compute.
+    #[arg(long, value_enum, default_value = "f32", conflicts_with = "statistics")]
+    arithmetic: Arithmetic,
     /// Embed rows where a column has a value (or has not); may be repeated.
     #[arg(long = "where", value_name = "COLUMN[!]=VALUE")]
     filters: Vec<Filter>,
@@ -50,8 +53,11 @@ impl Embed {
         let store = super::open_store(&self.store, console)?;
         let rows = matching(store.table()?, &self.filters)?;
         let mut model = self.model.as_deref().map(Model::open).transpose()?;
-        if let (Some(model), Some(segments)) = (&mut model, self.segments) {
-            model.header.track.segments = segments.get();
+        if let Some(model) = &mut model {
+            model.arithmetic = self.arithmetic;
+            if let Some(segments) = self.segments {
+                model.header.track.segments = segments.get();
+            }
         }
         let clock = std::time::Instant::now();
         let embedder =

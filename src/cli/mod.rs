@@ -4,6 +4,7 @@
 
 mod bench;
 mod cluster;
+mod combine;
 mod config;
 mod console;
 mod dataset;
@@ -60,6 +61,7 @@ enum Verb {
     Extract(extract::Extract),
     Train(train::Train),
     Embed(embed::Embed),
+    Combine(combine::Combine),
     Cluster(cluster::Cluster),
     Split(split::Split),
     Evaluate(evaluate::Evaluate),
@@ -94,6 +96,7 @@ impl Verb {
             Self::Extract(verb) => verb.run(console),
             Self::Train(verb) => verb.run(console),
             Self::Embed(verb) => verb.run(console),
+            Self::Combine(verb) => verb.run(console),
             Self::Cluster(verb) => verb.run(console),
             Self::Split(verb) => verb.run(console),
             Self::Evaluate(verb) => verb.run(console),

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{Console, Outcome, extract, split};
 use crate::embed::Embedder;
 use crate::extract::Extraction;
-use crate::models::Model;
+use crate::models::{Arithmetic, Model};
 use crate::store::{Precision, Spec, Store};
 use crate::{Error, Result};
 
@@ -24,6 +24,9 @@ pub(super) struct Run {
     /// Tracks whose Ward distance is at most this are one artist's.
     #[arg(long, value_name = "T")]
     distance: f64,
+    /// How the convolutions compute.
+    #[arg(long, value_enum, default_value = "f32")]
+    arithmetic: Arithmetic,
     /// The folder to write to.
     #[arg(long, short, value_name = "DIR")]
     out: PathBuf,
@@ -41,7 +44,8 @@ struct Summary<'a> {
 
 impl Run {
     pub(super) fn run(self, console: &Console) -> Result<Outcome> {
-        let model = Model::open(&self.model)?;
+        let model = Model { arithmetic: self.arithmetic, ..Model::open(&self.model)? };
+        model.network()?; // what cannot embed here is refused before the work
         std::fs::create_dir_all(&self.out).map_err(Error::io(&self.out))?;
         let spec = Spec { recipe: model.header.front_end.clone(), precision: Precision::F16 };
         let folder = self.out.join("store");

@@ -11,8 +11,10 @@ mod drums;
 mod effects;
 mod instrument;
 mod mastering;
+mod noise;
 
 pub use catalogue::Catalogue;
+pub use noise::noise_store;
 
 use crate::train::{TrainConfig, Validation};
 

@@ -33,11 +33,15 @@ impl Embedder<'_> {
     /// # Errors
     /// As [`embed_tracks`].
     pub fn embed(self, store: &Store, rows: &[usize], monitor: &dyn Monitor) -> Result<Embeddings> {
+        let mut rest = serde_json::Map::new();
         let (points, model) = match self {
-            Self::Model(model) => (embed_tracks(store, rows, model, monitor)?, model.hash()?),
+            Self::Model(model) => {
+                rest.insert("arithmetic".to_owned(), serde_json::json!(model.arithmetic));
+                (embed_tracks(store, rows, model, monitor)?, model.hash()?)
+            }
             Self::Statistics(statistics) => (statistics.of_tracks(store, rows, monitor)?, statistics.name().to_owned()),
         };
-        let origin = Origin { model, frontend: store.recipe_hash().to_owned(), rest: serde_json::Map::new() };
+        let origin = Origin { model, frontend: store.recipe_hash().to_owned(), rest };
         let cols = points.len().checked_div(rows.len()).unwrap_or(0);
         let points = Matrix::new(rows.len(), cols, points);
         Embeddings::new(points, store.table()?.select(rows), Some(origin), store.folder())

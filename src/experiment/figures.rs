@@ -27,8 +27,9 @@ pub(super) fn all(groups: &[Group], distributions: &[(String, Vec<usize>)]) -> V
     let title = "Figure 4: mean AMI and ARI of the clustering, higher is better";
     figures.push(chart("figure-4", title, &every, 2..4, scores));
     if groups.iter().any(|group| group.across.is_some()) {
-        let title = "All tasks without the album effect: only tracks of different albums are compared";
-        figures.push(chart("across", title, &every, 0..4, |group| group.across.as_ref()));
+        let title = "Without the album effect: only tracks of different albums are compared";
+        figures.push(chart("across-pairs", title, &every, 0..2, |group| group.across.as_ref()));
+        figures.push(chart("across-names", title, &every, 2..4, |group| group.across.as_ref()));
     }
     figures
 }

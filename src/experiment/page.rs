@@ -59,16 +59,16 @@ fn introduction(out: &mut String, report: &Report, card: &Value) {
 
 fn claims(out: &mut String, report: &Report) {
     *out += "<h2>What the paper claims, and what this shows</h2>\n<table><tr><th>Claim<th>Paper<th>Measure<th>Difference in its \
-             favour, pairs of cells<th>Here</tr>\n";
+             favour<th>Seeds<th>Here</tr>\n";
     for finding in &report.claims {
-        let difference =
-            finding.difference.map_or(String::new(), |difference| format!("{difference}, {} pairs", difference.count));
+        let told = finding.difference.map(|difference| (difference.to_string(), difference.count.to_string()));
+        let (difference, seeds) = told.unwrap_or_default();
         writeln!(
             out,
-            "<tr><td>{}<td>{}<td>{}<td class=n>{difference}<td class=\"{}\">{}</tr>",
+            "<tr><td>{}<td>{}<td>{}<td class=n>{difference}<td class=n>{seeds}<td class=\"{}\">{}</tr>",
             escape(&finding.says),
             finding.section,
-            finding.measure,
+            finding.title,
             finding.verdict,
             finding.verdict
         )
@@ -86,8 +86,8 @@ fn scores(out: &mut String, report: &Report, averages: fn(&Group) -> Option<&Ave
         let Some(averages) = averages(group) else { continue };
         let dataset = if group.dataset.is_empty() { "without training" } else { &group.dataset };
         write!(out, "<tr><td>{}<td>{}", escape(dataset), escape(&group.label)).expect("a string");
-        write!(out, "<td class=n>{:.0}<td class=n>{:.1}", group.trained_artists, group.train_minutes)
-            .expect("a string");
+        let trained = if group.trained_artists > 0.0 { format!("{:.0}", group.trained_artists) } else { String::new() };
+        write!(out, "<td class=n>{trained}<td class=n>{:.1}", group.train_minutes).expect("a string");
         averages.all().iter().for_each(|average| write!(out, "<td class=n>{average}").expect("a string"));
         *out += "</tr>\n";
     }

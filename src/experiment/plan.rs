@@ -134,7 +134,7 @@ fn systems() -> BTreeMap<String, System> {
 }
 
 impl Plan {
-    /// Every cell: the statistics and untrained networks first, then the trained ones.
+    /// Every cell, seed by seed: the statistics and untrained networks first, then the trained ones.
     ///
     /// # Errors
     /// Names that do not exist and settings that cannot be used.
@@ -164,6 +164,8 @@ impl Plan {
         for spec in &self.cells {
             self.expand(spec, &mut cells)?;
         }
+        // Seed by seed, so that a run that is stopped has something to say of everything.
+        cells.sort_by_key(|cell| self.seeds.iter().position(|&seed| seed == cell.seed));
         Ok(cells)
     }
 

@@ -18,7 +18,7 @@ use crate::hash::fnv1a;
 use crate::models::Model;
 use crate::output::write_whole;
 use crate::random::Random;
-use crate::sampling::{Part, TrainingSet};
+use crate::sampling::{TrackList, TrainingSet};
 use crate::store::{Precision, Spec, Store};
 use crate::train::{self, train};
 use crate::{Error, Monitor, Result};
@@ -123,7 +123,7 @@ impl<'a> World<'a> {
         let store = self.store(cell)?;
         let mut result = CellResult { key: self.key(cell), cell: cell.clone(), ..CellResult::default() };
         let judged = self.table.select(&self.side(cell.seed, true));
-        let rows = Part::of_list(store, &judged, &self.catalogue)?.rows;
+        let rows = TrackList::of_list(store, &judged, &self.catalogue)?.rows;
         let embeddings = match &cell.config {
             None => {
                 let statistics =
@@ -155,7 +155,7 @@ impl<'a> World<'a> {
     fn selection(&self, cell: &Cell, store: &Store, result: &mut CellResult) -> Result<TrainingSet> {
         let known = self.table.select(&self.side(cell.seed, false));
         if cell.dataset.is_empty() {
-            return Ok(TrainingSet { train: Part::of_list(store, &known, &self.catalogue)?, validation: None });
+            return Ok(TrainingSet { train: TrackList::of_list(store, &known, &self.catalogue)?, validation: None });
         }
         let source = self.source(&known, cell.seed);
         let kind = datasets::kind(&cell.dataset)?;

@@ -6,7 +6,7 @@ use std::path::Path;
 use safetensors::tensor::{Dtype, SafeTensors, View};
 use serde::{Deserialize, Serialize};
 
-use super::{Network, NetworkSpec};
+use super::{Arithmetic, Network, NetworkSpec};
 use crate::frontend::Recipe;
 use crate::hash::fnv1a;
 use crate::output::write_whole;
@@ -150,6 +150,8 @@ pub struct Model {
     pub output: Standardisation,
     /// The parameters, flat.
     pub params: Vec<f32>,
+    /// How its network embeds; not part of the file.
+    pub arithmetic: Arithmetic,
 }
 
 /// The metadata of a model file: one JSON object under the key `homonym`.
@@ -180,7 +182,10 @@ const KEY: &str = "homonym";
 impl Model {
     /// Builds the network.
     pub fn network(&self) -> Result<Box<dyn Network>> {
-        self.header.network.build(self.header.frames, self.header.front_end.bands, self.input.clone())
+        let Header { network, frames, front_end, .. } = &self.header;
+        let mut network = network.build(*frames, front_end.bands, self.input.clone())?;
+        network.embed_in(self.arithmetic)?;
+        Ok(network)
     }
 
     /// Sixteen hexadecimal digits that tell models apart: FNV-1a of the file's bytes.
@@ -246,7 +251,7 @@ impl Model {
         let width = header.track.layer.width(&*network);
         let output = Standardisation { scale: read("output.scale", width)?, shift: read("output.shift", width)? };
         let extra = extra.iter().map(|&(name, size)| read(name, size)).collect::<Result<_>>()?;
-        Ok((Self { header, input, output, params }, extra))
+        Ok((Self { header, input, output, params, arithmetic: Arithmetic::F32 }, extra))
     }
 }
 

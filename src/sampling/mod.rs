@@ -9,4 +9,4 @@ mod training_set;
 pub use augment::Augmentation;
 pub use batches::{Batch, BatchSpec, Drawer, Drawing};
 pub use tracks::{LabelledTracks, TrackSegments};
-pub use training_set::{Part, TrainingSet};
+pub use training_set::{TrackList, TrainingSet};

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::segments::{linear_starts, random_start, read_segment};
-use super::training_set::Part;
+use super::training_set::TrackList;
 use crate::catalogue::groups::Groups;
 use crate::catalogue::samples::Samples;
 use crate::catalogue::table::Table;
@@ -33,7 +33,7 @@ pub struct LabelledTracks<'s> {
 
 impl<'s> LabelledTracks<'s> {
     /// Tracks of a store, grouped by `artist_column`; rows without an artist are left out.
-    pub fn new(store: &'s Store, part: &Part, artist_column: &str, tag_column: Option<&str>) -> Result<Self> {
+    pub fn new(store: &'s Store, part: &TrackList, artist_column: &str, tag_column: Option<&str>) -> Result<Self> {
         let table = &part.table;
         let artist = table.require(artist_column, "artist column")?;
         let known: Vec<usize> = (0..table.rows.len()).filter(|&row| !table.rows[row][artist].is_empty()).collect();

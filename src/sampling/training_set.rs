@@ -10,7 +10,7 @@ use crate::store::Store;
 
 /// Tracks of a store.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Part {
+pub struct TrackList {
     /// Rows of the store.
     pub rows: Vec<usize>,
     /// What is known of each.
@@ -25,12 +25,12 @@ pub struct Part {
 #[derive(Clone, Debug, PartialEq)]
 pub struct TrainingSet {
     /// To learn from.
-    pub train: Part,
+    pub train: TrackList,
     /// To judge by; without them some of the artists are kept out.
-    pub validation: Option<Part>,
+    pub validation: Option<TrackList>,
 }
 
-impl Part {
+impl TrackList {
     /// The given rows.
     pub fn of_rows(store: &Store, rows: &[usize]) -> Result<Self> {
         Ok(Self { rows: rows.to_vec(), table: store.table()?.select(rows), samples: None, missing: 0 })
@@ -53,13 +53,13 @@ impl Part {
 impl TrainingSet {
     /// The given rows; early stopping is up to the configuration.
     pub fn of_rows(store: &Store, rows: &[usize]) -> Result<Self> {
-        Ok(Self { train: Part::of_rows(store, rows)?, validation: None })
+        Ok(Self { train: TrackList::of_rows(store, rows)?, validation: None })
     }
 
     /// The lists of a dataset.
     pub fn of_dataset(store: &Store, folder: &Path) -> Result<Self> {
         let (train, validation) = datasets::open(folder)?;
-        let part = |table: &Table, name: &str| Part::of_list(store, table, &folder.join(name));
+        let part = |table: &Table, name: &str| TrackList::of_list(store, table, &folder.join(name));
         Ok(Self {
             train: part(&train, "train.csv")?,
             validation: validation.map(|table| part(&table, "validation.csv")).transpose()?,

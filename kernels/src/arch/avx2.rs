@@ -57,10 +57,6 @@ impl Simd for Avx2 {
         proven!(_mm256_blendv_ps(y, x, _mm256_cmp_ps::<_CMP_GT_OQ>(a, b)))
     }
     #[inline(always)]
-    fn select_eq(self, a: __m256, b: __m256, x: __m256, y: __m256) -> __m256 {
-        proven!(_mm256_blendv_ps(y, x, _mm256_cmp_ps::<_CMP_EQ_OQ>(a, b)))
-    }
-    #[inline(always)]
     fn round(self, a: __m256) -> __m256 {
         proven!(_mm256_round_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a))
     }
@@ -87,6 +83,13 @@ impl Simd for Avx2 {
         proven!({
             let biased = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
             _mm256_castsi256_ps(_mm256_slli_epi32::<23>(biased))
+        })
+    }
+    #[inline(always)]
+    unsafe fn pick(self, low: *const f32, high: *const f32, index: __m256) -> __m256 {
+        proven!({
+            let table = _mm256_set_m128(_mm_loadu_ps(high), _mm_loadu_ps(low));
+            _mm256_permutevar8x32_ps(table, _mm256_cvtps_epi32(index))
         })
     }
     #[inline(always)]

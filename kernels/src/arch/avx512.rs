@@ -60,10 +60,6 @@ impl Simd for Avx512 {
         proven!(_mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(a, b), y, x))
     }
     #[inline(always)]
-    fn select_eq(self, a: __m512, b: __m512, x: __m512, y: __m512) -> __m512 {
-        proven!(_mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_EQ_OQ>(a, b), y, x))
-    }
-    #[inline(always)]
     fn round(self, a: __m512) -> __m512 {
         proven!(_mm512_roundscale_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a))
     }
@@ -83,6 +79,13 @@ impl Simd for Avx512 {
     #[inline(always)]
     fn pow2(self, n: __m512) -> __m512 {
         proven!(_mm512_scalef_ps(_mm512_set1_ps(1.0), n))
+    }
+    #[inline(always)]
+    unsafe fn pick(self, low: *const f32, high: *const f32, index: __m512) -> __m512 {
+        proven!({
+            let table = _mm512_broadcast_f32x8(_mm256_set_m128(_mm_loadu_ps(high), _mm_loadu_ps(low)));
+            _mm512_permutexvar_ps(_mm512_cvtps_epi32(index), table)
+        })
     }
     #[inline(always)]
     unsafe fn load(self, from: *const f32) -> __m512 {

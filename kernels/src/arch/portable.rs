@@ -49,10 +49,6 @@ impl Simd for Portable {
         a.simd_gt(b).select(x, y)
     }
     #[inline(always)]
-    fn select_eq(self, a: f32x8, b: f32x8, x: f32x8, y: f32x8) -> f32x8 {
-        a.simd_eq(b).select(x, y)
-    }
-    #[inline(always)]
     fn round(self, a: f32x8) -> f32x8 {
         f32x8::new(a.to_array().map(f32::round_ties_even))
     }
@@ -71,6 +67,16 @@ impl Simd for Portable {
     #[inline(always)]
     fn pow2(self, n: f32x8) -> f32x8 {
         f32x8::new(n.to_array().map(|n| f32::from_bits(((n as i32 + 127) as u32) << 23)))
+    }
+    #[inline(always)]
+    unsafe fn pick(self, low: *const f32, high: *const f32, index: f32x8) -> f32x8 {
+        let mut table = [0.0; 8];
+        // SAFETY: the caller vouches for four readable values at each; the table holds both.
+        unsafe {
+            table.as_mut_ptr().copy_from_nonoverlapping(low, 4);
+            table.as_mut_ptr().add(4).copy_from_nonoverlapping(high, 4);
+        }
+        f32x8::new(index.to_array().map(|index| table[index as usize % 8]))
     }
     #[inline(always)]
     unsafe fn load(self, from: *const f32) -> f32x8 {

@@ -82,3 +82,9 @@ pub fn largest_error(got: &[f32], want: &[f64]) -> f64 {
     assert_eq!(got.len(), want.len());
     got.iter().zip(want).map(|(&got, want)| (f64::from(got) - want).abs()).fold(0.0, f64::max)
 }
+
+/// The nearest number with eight significant bits, of two equally near the one with an even last bit.
+pub fn bf16(x: f64) -> f64 {
+    let step = 2f64.powi(x.abs().log2().floor() as i32 - 7);
+    if x == 0.0 { x } else { (x / step).round_ties_even() * step }
+}

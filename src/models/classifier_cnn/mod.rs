@@ -21,7 +21,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::model::Moments;
-use super::{Layer, Network, Segments, Standardisation, TrainingPass};
+use super::{Arithmetic, Layer, Network, Segments, Standardisation, TrainingPass};
 use crate::frontend::Recipe;
 use crate::nn::{Init, ParamTable, Pool};
 use crate::{Error, Result};
@@ -235,6 +235,13 @@ impl Network for ClassifierCnn {
             );
         });
         out
+    }
+
+    fn embed_in(&mut self, arithmetic: Arithmetic) -> Result<()> {
+        match arithmetic {
+            Arithmetic::F32 => Ok(()),
+            Arithmetic::Bf16 => Err(Error::setting("arithmetic", "the classifier's network computes in f32 only")),
+        }
     }
 
     fn training_pass(&self) -> Box<dyn TrainingPass + '_> {

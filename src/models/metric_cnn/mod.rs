@@ -11,13 +11,13 @@ mod pass;
 use std::ops::Range;
 
 use homonym_kernels as kernels;
-use kernels::{Buffer, Compression, ConvGradScratch, ConvPool, ConvWeights, Image, Isa};
+use kernels::{Buffer, Compression, ConvGradScratch, ConvPool, ConvWeights, Image, Isa, Tiles};
 use pass::Pass;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::model::Moments;
-use super::{Layer, Network, Segments, Standardisation, TrainingPass};
+use super::{Arithmetic, Layer, Network, Segments, Standardisation, TrainingPass};
 use crate::nn::{Init, ParamTable, Pool};
 use crate::{Error, Result};
 
@@ -123,6 +123,8 @@ impl MetricCnnSpec {
 pub struct MetricCnn {
     spec: MetricCnnSpec,
     isa: Isa,
+    /// Where the second and third convolution are embedded in bf16.
+    tiles: Option<Tiles>,
     input: Image,
     standardisation: Standardisation,
     layers: [ConvPool; 3],
@@ -172,13 +174,18 @@ impl MetricCnn {
         let dense_bias = params.add("dense.bias", &[spec.dims], Init::Zero);
         let (weights, biases) = ([w1, w2, w3], [b1, b2, b3]);
         let rooms = Pool::new();
-        Ok(Self { spec, isa, input, standardisation, layers, params, weights, biases, dense, dense_bias, rooms })
+        let tiles = None;
+        Ok(Self { spec, isa, tiles, input, standardisation, layers, params, weights, biases, dense, dense_bias, rooms })
     }
 
-    fn pack(&self, params: &[f32]) -> [ConvWeights; 3] {
+    /// The weights in f32, or, with `tiles`, in bf16 but for the first layer, whose nine inputs a tile is too long for.
+    fn pack(&self, params: &[f32], tiles: Option<Tiles>) -> [ConvWeights; 3] {
         [0, 1, 2].map(|index| {
             let (w, b) = (&params[self.weights[index].clone()], &params[self.biases[index].clone()]);
-            ConvWeights::pack(&self.layers[index], w, b)
+            match tiles {
+                Some(tiles) if index > 0 => ConvWeights::pack_bf16(tiles, &self.layers[index], w, b),
+                _ => ConvWeights::pack(&self.layers[index], w, b),
+            }
         })
     }
 
@@ -268,7 +275,7 @@ impl Network for MetricCnn {
     }
 
     fn embed(&self, params: &[f32], segments: &dyn Segments, layer: Layer) -> Vec<f32> {
-        let packed = self.pack(params);
+        let packed = self.pack(params, self.tiles);
         let width = layer.width(self);
         let mut out = vec![0.0; segments.count() * width];
         out.par_chunks_exact_mut(width).enumerate().for_each(|(index, out)| {
@@ -292,6 +299,14 @@ impl Network for MetricCnn {
             );
         });
         out
+    }
+
+    fn embed_in(&mut self, arithmetic: Arithmetic) -> Result<()> {
+        self.tiles = match arithmetic {
+            Arithmetic::F32 => None,
+            Arithmetic::Bf16 => Some(Tiles::request()?),
+        };
+        Ok(())
     }
 
     fn training_pass(&self) -> Box<dyn TrainingPass + '_> {

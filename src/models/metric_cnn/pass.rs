@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use homonym_kernels::{self as kernels, Buffer, ConvGradInput, ConvWeights};
+use homonym_kernels::{self as kernels, Buffer, ConvGradInput, ConvGradOutput, ConvWeights};
 use rayon::prelude::*;
 
 use super::{MetricCnn, Room};
@@ -58,7 +58,7 @@ impl<'a> Pass<'a> {
 impl TrainingPass for Pass<'_> {
     fn forward(&mut self, params: &[f32], segments: &dyn Segments, noise: (u64, u64)) -> &[f32] {
         let network = self.network;
-        let packed = network.pack(params);
+        let packed = network.pack(params, None);
         self.stashes.resize_with(segments.count(), || Stash::new(network));
         self.embeddings.resize(segments.count() * network.dims(), 0.0);
         let jobs = self.stashes.par_iter_mut().zip(self.embeddings.par_chunks_exact_mut(network.dims()));
@@ -77,7 +77,7 @@ impl TrainingPass for Pass<'_> {
         let network = self.network;
         let dims = network.dims();
         assert_eq!(d_embeddings.len(), self.embeddings.len(), "one gradient for each embedding of the forward pass");
-        let packed = network.pack(params);
+        let packed = network.pack(params, None);
         let size = network.params.len();
         self.shards.clear();
         self.shards.resize(self.stashes.len().div_ceil(SHARD) * size, 0.0);
@@ -154,17 +154,15 @@ impl MetricCnn {
         self.pool_features_grad(&room.features, &mut room.d_pooled3);
 
         let Room { input, pooled1, argmax1, d_pooled1, d_pooled2, d_pooled3, lists, .. } = room;
-        let third = ConvGradInput { shape: &self.layers[2], argmax: &stash.argmax3, dy: d_pooled3 };
-        let (dw, db) = two(grads, &self.weights[2], &self.biases[2]);
-        kernels::conv_weight_grad(isa, third, &stash.pooled2, dw, db, lists);
-        kernels::conv_input_grad(isa, third, &params[self.weights[2].clone()], d_pooled2, lists);
-        let second = ConvGradInput { shape: &self.layers[1], argmax: &stash.argmax2, dy: d_pooled2 };
-        let (dw, db) = two(grads, &self.weights[1], &self.biases[1]);
-        kernels::conv_weight_grad(isa, second, pooled1, dw, db, lists);
-        kernels::conv_input_grad(isa, second, &params[self.weights[1].clone()], d_pooled1, lists);
-        let first = ConvGradInput { shape: &self.layers[0], argmax: argmax1, dy: d_pooled1 };
-        let (dw, db) = two(grads, &self.weights[0], &self.biases[0]);
-        kernels::conv_weight_grad(isa, first, input, dw, db, lists);
+        let w = |layer: usize| &params[self.weights[layer].clone()];
+        let mut layer = |layer: usize, argmax: &[u8], dy: &[f32], x: &[f32], dx: Option<&mut [f32]>| {
+            let (dw, db) = two(grads, &self.weights[layer], &self.biases[layer]);
+            let input = ConvGradInput { shape: &self.layers[layer], argmax, dy, x, w: w(layer) };
+            kernels::conv_grad(isa, input, ConvGradOutput { dw, db, dx }, lists);
+        };
+        layer(2, &stash.argmax3, d_pooled3, &stash.pooled2, Some(d_pooled2));
+        layer(1, &stash.argmax2, d_pooled2, pooled1, Some(d_pooled1));
+        layer(0, argmax1, d_pooled1, input, None);
     }
 }
 

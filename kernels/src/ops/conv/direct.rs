@@ -100,8 +100,7 @@ unsafe fn tile<S: Simd, const R: usize, const P: usize, const V: usize, const KE
     weights: &[*const f32; V],
 ) -> ([S::F; V], [S::F; V]) {
     let run = 3 * input.channels;
-    let mut best = [simd.splat(f32::NEG_INFINITY); V];
-    let mut place = [simd.splat(0.0); V];
+    let (mut best, mut place) = ([simd.splat(0.0); V], [simd.splat(0.0); V]);
     for pass in (0..P).step_by(R) {
         let mut sums = [[[simd.splat(0.0); V]; P]; R];
         for tap_row in 0..3 {
@@ -130,6 +129,10 @@ unsafe fn tile<S: Simd, const R: usize, const P: usize, const V: usize, const KE
         for r in 0..R {
             for p in 0..P {
                 for v in 0..V {
+                    if pass + r + p == 0 {
+                        best[v] = sums[0][0][v];
+                        continue;
+                    }
                     if KEEP {
                         let here = simd.splat(((pass + r) * P + p) as f32);
                         place[v] = simd.select_gt(sums[r][p][v], best[v], here, place[v]);

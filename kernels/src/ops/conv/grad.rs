@@ -9,15 +9,20 @@
 //! ```
 //! 1. Weights as output × 3 × 3 × input channels: the taps of a kernel row and their channels are one run of `3·C` values
 //!    in the weights and in the image, so both passes are axpys of whole runs.
-//! 2. Three runs of up to six vectors stay in registers while a channel's list of a row is walked (32 registers); longer
-//!    runs go in pieces of 12, 6, 3, 1 vectors.
-//! 3. The lists of one pooled row keep the `P + 2` image rows that they touch in the L1 cache for both passes.
-//! 4. One input channel (the spectrogram) has runs of 3: there lanes are output channels and the mask of the argmax takes
-//!    the place of the list.
+//! 2. Pieces of all three runs, three or six vectors of each, stay in registers while a channel's list of a row is
+//!    walked: nine or eighteen independent sums hide the latency of the multiply-add.
+//! 3. One list serves both gradients; it is made without branches, since live and dead do not follow a pattern.
+//! 4. A list holds every other column first: the windows of neighbours in it do not overlap, so the input gradient never
+//!    waits for a value that it has just stored.
+//! 5. The two passes of a pooled row follow each other rather than alternate: each keeps the `P + 2` image rows that it
+//!    touches in the L1 cache.
 //!
-//! Given up: one pass for both gradients (too many registers), the dense transposed convolution (4 to 9 times the work).
+//! One input channel (the spectrogram) goes to [`mono`](super::mono). Given up: one pass for both gradients (too many
+//! registers), the dense transposed convolution (4 to 9 times the work), sums over the channels that share a position
+//! before they are stored (fewer stores, but mispredicted ends of short lists cost as much).
 
-use super::shape::{ConvPool, DEAD};
+use super::mono::MonoGrad;
+use super::shape::{ConvPool, DEAD, TAPS};
 use crate::isa::Isa;
 use crate::simd::{self, Kernel, Simd};
 
@@ -28,6 +33,8 @@ pub struct ConvGradScratch {
     counts: Vec<u32>,
     /// Channel by channel, `cols` places each: where in the image the window of taps begins, and dy.
     entries: Vec<Entry>,
+    /// Of one pooled pixel: where the taps of each channel begin.
+    taps: Vec<u32>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -36,7 +43,7 @@ struct Entry {
     dy: f32,
 }
 
-/// What both gradients read.
+/// What the gradients read.
 #[derive(Clone, Copy, Debug)]
 pub struct ConvGradInput<'a> {
     /// The geometry.
@@ -45,77 +52,83 @@ pub struct ConvGradInput<'a> {
     pub argmax: &'a [u8],
     /// Gradient of the pooled output, laid out as the output image (border not read): `shape.output.len()`.
     pub dy: &'a [f32],
+    /// The input image: `shape.input.len()`.
+    pub x: &'a [f32],
+    /// Output channels × 3 × 3 × input channels; read for the input gradient only.
+    pub w: &'a [f32],
+}
+
+/// Where the gradients go.
+#[derive(Debug)]
+pub struct ConvGradOutput<'a> {
+    /// `dw[o, taps, c] += Σ dy·x` over live positions: output channels × 3 × 3 × input channels.
+    pub dw: &'a mut [f32],
+    /// `db[o] += Σ dy` over live positions: output channels.
+    pub db: &'a mut [f32],
+    /// `dx[position + taps, c] = Σ dy·w[o, taps, c]` over live positions, overwritten: `shape.input.len()`; its border
+    /// collects what falls outside the image and means nothing. `None` where nobody needs it.
+    pub dx: Option<&'a mut [f32]>,
 }
 
 impl ConvGradInput<'_> {
-    fn check(&self) {
-        assert_eq!(self.argmax.len(), self.shape.argmax(), "argmax");
-        assert_eq!(self.dy.len(), self.shape.output.len(), "gradient of the output image");
-        assert!(u32::try_from(self.shape.input.len()).is_ok(), "an image of less than 2³² values");
+    fn check(&self, output: &ConvGradOutput<'_>) {
+        let shape = self.shape;
+        assert_eq!(self.argmax.len(), shape.argmax(), "argmax");
+        assert_eq!(self.dy.len(), shape.output.len(), "gradient of the output image");
+        assert_eq!(self.x.len(), shape.input.len(), "input image");
+        assert_eq!(self.w.len(), shape.weights(), "weights");
+        assert_eq!(output.dw.len(), shape.weights(), "weight gradient");
+        assert_eq!(output.db.len(), shape.output.channels, "bias gradient");
+        if let Some(dx) = &output.dx {
+            assert_eq!(dx.len(), shape.input.len(), "gradient of the input image");
+        }
+        assert!(u32::try_from(shape.input.len()).is_ok(), "an image of less than 2³² values");
         // DEAD + 1 wraps to 0; a maximum instead of `all`, because that vectorises.
         let last = self.argmax.iter().fold(0, |last: u8, &at| last.max(at.wrapping_add(1)));
-        assert!(usize::from(last) <= self.shape.pool * self.shape.pool, "positions in the window");
+        assert!(usize::from(last) <= shape.pool * shape.pool, "positions in the window");
     }
 }
 
-/// Weight and bias gradient: `dw[o, taps, c] += Σ dy·x`, `db[o] += Σ dy` over live positions.
-///
-/// `x`: the input image, `shape.input.len()`; `dw`: output channels × 3 × 3 × input channels; `db`: output channels.
-pub fn conv_weight_grad(
-    isa: Isa,
-    input: ConvGradInput<'_>,
-    x: &[f32],
-    dw: &mut [f32],
-    db: &mut [f32],
-    scratch: &mut ConvGradScratch,
-) {
-    input.check();
-    let shape = input.shape;
-    assert_eq!(x.len(), shape.input.len(), "input image");
-    assert_eq!(dw.len(), shape.weights(), "weight gradient");
-    assert_eq!(db.len(), shape.output.channels, "bias gradient");
-    if shape.input.channels == 1 {
-        isa.run(MaskedWeightGrad { input, x, dw, db });
+/// The gradients of a convolution with ReLU and pooling.
+pub fn conv_grad(isa: Isa, input: ConvGradInput<'_>, mut output: ConvGradOutput<'_>, scratch: &mut ConvGradScratch) {
+    input.check(&output);
+    if let Some(dx) = &mut output.dx {
+        dx.fill(0.0);
+    }
+    if MonoGrad::suits(input.shape) && output.dx.is_none() {
+        isa.run(MonoGrad { input, output });
     } else {
-        isa.run(WeightGrad { input, x, dw, db, scratch });
+        isa.run(SparseGrad { input, output, scratch });
     }
-}
-
-/// Input gradient: `dx[position + taps, c] = Σ dy·w[o, taps, c]` over live positions.
-///
-/// `w`: output channels × 3 × 3 × input channels; `dx`: `shape.input.len()`, overwritten; its border collects what falls
-/// outside the image and means nothing.
-pub fn conv_input_grad(isa: Isa, input: ConvGradInput<'_>, w: &[f32], dx: &mut [f32], scratch: &mut ConvGradScratch) {
-    input.check();
-    assert_eq!(w.len(), input.shape.weights(), "weights");
-    assert_eq!(dx.len(), input.shape.input.len(), "gradient of the input image");
-    dx.fill(0.0);
-    isa.run(InputGrad { input, w, dx, scratch });
 }
 
 impl ConvGradScratch {
-    /// Lists the live entries of a pooled row, channel by channel.
+    /// Lists the live entries of a pooled row, channel by channel, and adds them to `db`.
     #[inline(always)]
-    fn list(&mut self, input: &ConvGradInput<'_>, row: usize) {
+    fn list(&mut self, input: &ConvGradInput<'_>, row: usize, db: &mut [f32]) {
         let ConvPool { input: image, output, pool } = *input.shape;
         self.counts.clear();
         self.counts.resize(output.channels, 0);
         self.entries.resize(output.channels * output.cols, Entry::default());
-        let mut offsets = [0u32; 9];
-        for (at, offset) in offsets[..pool * pool].iter_mut().enumerate() {
-            *offset = ((at / pool) * image.stride() + at % pool * image.channels) as u32;
-        }
-        for col in 0..output.cols {
-            let window = ((row * pool * image.pitch + col * pool) * image.channels) as u32;
+        self.taps.resize(output.channels, 0);
+        let (pool, stride, pixel) = (pool as u32, image.stride() as u32, image.channels as u32);
+        for col in (0..output.cols).step_by(2).chain((1..output.cols).step_by(2)) {
+            let window = (row as u32 * stride + col as u32 * pixel) * pool;
             let argmax = &input.argmax[(row * output.cols + col) * output.channels..][..output.channels];
             let dy = &input.dy[output.at(row, col)..][..output.channels];
-            for (channel, (&at, &dy)) in argmax.iter().zip(dy).enumerate() {
-                if at != DEAD {
-                    let count = &mut self.counts[channel];
-                    self.entries[channel * output.cols + *count as usize] =
-                        Entry { taps: window + offsets[usize::from(at)], dy };
-                    *count += 1;
-                }
+            // What vectorises: a third is ·11/32 for positions of a window; the taps of the dead wrap and are not read.
+            for (((&at, &dy), db), taps) in argmax.iter().zip(dy).zip(db.iter_mut()).zip(&mut self.taps) {
+                let at = u32::from(at);
+                let down = if pool == 2 { at / 2 } else { at * 11 / 32 };
+                *taps =
+                    (window.wrapping_add(down * stride)).wrapping_add(at.wrapping_sub(down * pool).wrapping_mul(pixel));
+                *db += if at == u32::from(DEAD) { 0.0 } else { dy };
+            }
+            // What does not.
+            let lists = self.counts.iter_mut().zip(self.entries.chunks_exact_mut(output.cols));
+            for (((&at, &dy), &taps), (count, entries)) in argmax.iter().zip(dy).zip(&self.taps).zip(lists) {
+                entries[*count as usize] = Entry { taps, dy };
+                *count += u32::from(at != DEAD);
             }
         }
     }
@@ -133,63 +146,54 @@ trait Pieces {
     fn piece<S: Simd, const T: usize, const K: usize>(&mut self, simd: S, run: usize, at: usize, lanes: usize);
 }
 
+/// Pieces of three runs of six vectors, then of three, where the registers hold them; run by run otherwise.
 #[inline(always)]
 fn in_pieces<S: Simd>(simd: S, run_length: usize, walk: &mut impl Pieces) {
-    match (S::REGISTERS, run_length / S::LANES, run_length % S::LANES) {
-        (32.., 3, 0) => walk.piece::<S, 3, 3>(simd, 0, 0, S::LANES),
-        (32.., 6, 0) => walk.piece::<S, 3, 6>(simd, 0, 0, S::LANES),
-        (_, vectors, ragged) => {
-            for run in 0..3 {
-                let mut at = 0;
-                while vectors - at / S::LANES >= 12 && S::REGISTERS >= 16 {
-                    walk.piece::<S, 1, 12>(simd, run, at, S::LANES);
-                    at += 12 * S::LANES;
-                }
-                while vectors - at / S::LANES >= 6 && S::REGISTERS >= 16 {
-                    walk.piece::<S, 1, 6>(simd, run, at, S::LANES);
-                    at += 6 * S::LANES;
-                }
-                while vectors - at / S::LANES >= 3 {
-                    walk.piece::<S, 1, 3>(simd, run, at, S::LANES);
-                    at += 3 * S::LANES;
-                }
-                while at < vectors * S::LANES {
-                    walk.piece::<S, 1, 1>(simd, run, at, S::LANES);
-                    at += S::LANES;
-                }
-                if ragged > 0 {
-                    walk.piece::<S, 1, 1>(simd, run, at, ragged);
-                }
-            }
+    let vectors = run_length / S::LANES;
+    let mut at = 0;
+    while S::REGISTERS >= 32 && vectors - at >= 6 {
+        walk.piece::<S, 3, 6>(simd, 0, at * S::LANES, S::LANES);
+        at += 6;
+    }
+    while S::REGISTERS >= 16 && vectors - at >= 3 {
+        walk.piece::<S, 3, 3>(simd, 0, at * S::LANES, S::LANES);
+        at += 3;
+    }
+    for run in 0..3 {
+        for at in at..vectors {
+            walk.piece::<S, 1, 1>(simd, run, at * S::LANES, S::LANES);
+        }
+        if !run_length.is_multiple_of(S::LANES) {
+            walk.piece::<S, 1, 1>(simd, run, vectors * S::LANES, run_length % S::LANES);
         }
     }
 }
 
-struct WeightGrad<'a> {
+struct SparseGrad<'a> {
     input: ConvGradInput<'a>,
-    x: &'a [f32],
-    dw: &'a mut [f32],
-    db: &'a mut [f32],
+    output: ConvGradOutput<'a>,
     scratch: &'a mut ConvGradScratch,
 }
 
-impl Kernel for WeightGrad<'_> {
+impl Kernel for SparseGrad<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let ConvPool { input: image, output, .. } = *self.input.shape;
-        let run_length = 3 * image.channels;
+        let Self { input, output: ConvGradOutput { dw, db, mut dx }, scratch } = self;
+        let ConvPool { input: image, output, .. } = *input.shape;
+        let (stride, kernel) = (image.stride(), TAPS * image.channels);
         for row in 0..output.rows {
-            self.scratch.list(&self.input, row);
-            for channel in 0..output.channels {
-                let entries = self.scratch.channel(channel, output.cols);
-                if entries.is_empty() {
-                    continue;
+            scratch.list(&input, row, db);
+            for (channel, dw) in dw.chunks_exact_mut(kernel).enumerate() {
+                let entries = scratch.channel(channel, output.cols);
+                in_pieces(simd, kernel / 3, &mut WeightPieces { entries, x: input.x, stride, dw });
+            }
+            if let Some(dx) = &mut dx {
+                for (channel, w) in input.w.chunks_exact(kernel).enumerate() {
+                    let entries = scratch.channel(channel, output.cols);
+                    in_pieces(simd, kernel / 3, &mut InputPieces { entries, w, stride, dx });
                 }
-                self.db[channel] += entries.iter().map(|entry| entry.dy).sum::<f32>();
-                let dw = &mut self.dw[channel * 3 * run_length..][..3 * run_length];
-                in_pieces(simd, run_length, &mut WeightPieces { entries, x: self.x, stride: image.stride(), dw });
             }
         }
     }
@@ -233,31 +237,6 @@ impl Pieces for WeightPieces<'_> {
     }
 }
 
-struct InputGrad<'a> {
-    input: ConvGradInput<'a>,
-    w: &'a [f32],
-    dx: &'a mut [f32],
-    scratch: &'a mut ConvGradScratch,
-}
-
-impl Kernel for InputGrad<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
-        let ConvPool { input: image, output, .. } = *self.input.shape;
-        let run_length = 3 * image.channels;
-        for row in 0..output.rows {
-            self.scratch.list(&self.input, row);
-            for channel in 0..output.channels {
-                let entries = self.scratch.channel(channel, output.cols);
-                let w = &self.w[channel * 3 * run_length..][..3 * run_length];
-                in_pieces(simd, run_length, &mut InputPieces { entries, w, stride: image.stride(), dx: self.dx });
-            }
-        }
-    }
-}
-
 struct InputPieces<'a> {
     entries: &'a [Entry],
     w: &'a [f32],
@@ -292,98 +271,4 @@ impl Pieces for InputPieces<'_> {
             }
         }
     }
-}
-
-/// One input channel: lanes are output channels, nine accumulators for the whole image.
-struct MaskedWeightGrad<'a> {
-    input: ConvGradInput<'a>,
-    x: &'a [f32],
-    dw: &'a mut [f32],
-    db: &'a mut [f32],
-}
-
-impl Kernel for MaskedWeightGrad<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(mut self, simd: S) {
-        for channel in (0..self.input.shape.output.channels).step_by(S::LANES) {
-            match self.input.shape.pool {
-                2 => self.channels::<S, 2>(simd, channel),
-                _ => self.channels::<S, 3>(simd, channel),
-            }
-        }
-    }
-}
-
-impl MaskedWeightGrad<'_> {
-    #[inline(always)]
-    fn channels<S: Simd, const P: usize>(&mut self, simd: S, channel: usize) {
-        let ConvPool { input: image, output, .. } = *self.input.shape;
-        let lanes = S::LANES.min(output.channels - channel);
-        let zero = simd.splat(0.0);
-        let mut sums = [[zero; 3]; 3];
-        let mut bias = zero;
-        for row in 0..output.rows {
-            for col in 0..output.cols {
-                let at = (row * output.cols + col) * output.channels + channel;
-                // SAFETY: pixel `(row, col)` has `channel + lanes` values in dy and in the argmax; the window's `P + 2` rows
-                // and columns lie within the bordered image.
-                unsafe {
-                    let dy = simd::load_first(simd, self.input.dy.as_ptr().add(output.at(row, col) + channel), lanes);
-                    let places = positions(simd, &self.input.argmax[at..at + lanes]);
-                    let window = self.x.as_ptr().add(row * P * image.pitch + col * P);
-                    bias = simd.add(bias, simd.select_gt(simd.splat(f32::from(DEAD)), places, dy, zero));
-                    for r in 0..P {
-                        for p in 0..P {
-                            let here = simd.select_eq(places, simd.splat((r * P + p) as f32), dy, zero);
-                            for t in 0..3 {
-                                for k in 0..3 {
-                                    let x = simd.splat(*window.add((r + t) * image.pitch + p + k));
-                                    sums[t][k] = simd.mul_add(x, here, sums[t][k]);
-                                }
-                            }
-                        }
-                    }
-                }
-            }
-        }
-        self.add(simd, channel, lanes, &sums, bias);
-    }
-
-    /// Adds sums whose lanes are output channels to gradients whose rows are output channels.
-    #[inline(always)]
-    fn add<S: Simd>(&mut self, simd: S, channel: usize, lanes: usize, sums: &[[S::F; 3]; 3], bias: S::F) {
-        for tap in 0..9 {
-            let values = to_array(simd, sums[tap / 3][tap % 3]);
-            for lane in 0..lanes {
-                self.dw[(channel + lane) * 9 + tap] += values[lane];
-            }
-        }
-        let values = to_array(simd, bias);
-        for lane in 0..lanes {
-            self.db[channel + lane] += values[lane];
-        }
-    }
-}
-
-#[inline(always)]
-fn to_array<S: Simd>(simd: S, vector: S::F) -> [f32; 16] {
-    let mut values = [0.0; 16];
-    // SAFETY: `values` holds 16 ≥ LANES values.
-    unsafe { simd.store(values.as_mut_ptr(), vector) };
-    values
-}
-
-/// Bytes of an argmax as lanes; missing lanes are 0.
-#[inline(always)]
-fn positions<S: Simd>(simd: S, argmax: &[u8]) -> S::F {
-    if argmax.len() == S::LANES {
-        // SAFETY: there are LANES bytes.
-        return unsafe { simd.load_u8(argmax.as_ptr()) };
-    }
-    let mut bytes = [0u8; 16];
-    bytes[..argmax.len()].copy_from_slice(argmax);
-    // SAFETY: `bytes` holds 16 ≥ LANES bytes.
-    unsafe { simd.load_u8(bytes.as_ptr()) }
 }

@@ -1,28 +1,34 @@
 //! 3x3 "same" convolution, bias, ReLU and max-pooling in one pass, channels last, and its gradients.
 //!
-//! One file a formulation: [`direct`] for any shape, [`winograd`] for those that allow it; [`grad`] goes back.
+//! One file a formulation: [`direct`] for any shape, [`winograd`] for those that allow it, [`tiles`] in bf16 where it
+//! is asked for; [`grad`] goes back.
 
 mod direct;
 mod grad;
+mod mono;
 mod shape;
+mod tiles;
 mod winograd;
 
-pub use grad::{ConvGradInput, ConvGradScratch, conv_input_grad, conv_weight_grad};
+pub use grad::{ConvGradInput, ConvGradOutput, ConvGradScratch, conv_grad};
 pub use shape::{ConvPool, DEAD};
 
 use crate::buffer::Buffer;
 use crate::isa::Isa;
+use crate::tiles::Tiles;
 use direct::Direct;
 use shape::{BLOCK, Conv, Pooled, TAPS};
+use tiles::OnTiles;
 
-/// The weights of a convolution in the order in which the forward kernel reads them, in blocks of 16 output channels;
-/// channels past the last are zero.
+/// The weights of a convolution in the order in which the forward kernel reads them, in blocks of 16 output channels (32
+/// on tiles); channels past the last are zero.
 #[derive(Clone, Debug)]
 pub struct ConvWeights {
     formulation: Formulation,
-    /// Blocks × depth × 16, where the depth is taps (direct) or products (Winograd) × input channels.
+    /// Blocks × depth × channels of a block; the depth is taps (direct) or products (Winograd) × input channels, or pairs
+    /// of bf16 (tiles).
     packed: Buffer,
-    /// Blocks × 16.
+    /// Blocks × channels of a block.
     bias: Buffer,
 }
 
@@ -33,6 +39,8 @@ enum Formulation {
     Direct,
     /// [`winograd`], a third of the multiplications.
     Winograd,
+    /// [`tiles`], in bf16.
+    Tiles(Tiles),
 }
 
 impl Formulation {
@@ -42,11 +50,20 @@ impl Formulation {
         if shape.pool == 3 && whole { Self::Winograd } else { Self::Direct }
     }
 
-    /// Weights of a pair of an input and an output channel.
-    fn steps(self) -> usize {
+    /// Packed values of an output channel.
+    fn depth(self, inputs: usize) -> usize {
         match self {
-            Self::Direct => TAPS,
-            Self::Winograd => winograd::PRODUCTS,
+            Self::Direct => TAPS * inputs,
+            Self::Winograd => winograd::PRODUCTS * inputs,
+            Self::Tiles(_) => tiles::depth(inputs),
+        }
+    }
+
+    /// Output channels of a block.
+    fn block(self) -> usize {
+        match self {
+            Self::Direct | Self::Winograd => BLOCK,
+            Self::Tiles(_) => tiles::CHANNELS,
         }
     }
 }
@@ -54,23 +71,31 @@ impl Formulation {
 impl ConvWeights {
     /// Packs `w` (output channels × 3 × 3 × input channels) and `bias` (output channels).
     pub fn pack(shape: &ConvPool, w: &[f32], bias: &[f32]) -> Self {
+        Self::pack_for(Formulation::of(shape), shape, w, bias)
+    }
+
+    /// Packs them rounded to bf16: the convolution rounds its input likewise and sums the products in f32, on AMX tiles.
+    pub fn pack_bf16(tiles: Tiles, shape: &ConvPool, w: &[f32], bias: &[f32]) -> Self {
+        Self::pack_for(Formulation::Tiles(tiles), shape, w, bias)
+    }
+
+    fn pack_for(formulation: Formulation, shape: &ConvPool, w: &[f32], bias: &[f32]) -> Self {
         assert_eq!(w.len(), shape.weights(), "weights");
         let (inputs, outputs) = (shape.input.channels, shape.output.channels);
         assert_eq!(bias.len(), outputs, "biases");
-        let formulation = Formulation::of(shape);
-        let depth = formulation.steps() * inputs;
-        let blocks = outputs.div_ceil(BLOCK);
-        let mut packed = Buffer::zeros(blocks * depth * BLOCK);
+        let (depth, channels) = (formulation.depth(inputs), formulation.block());
+        let blocks = outputs.div_ceil(channels);
+        let mut packed = Buffer::zeros(blocks * depth * channels);
         for (output, w) in w.chunks_exact(TAPS * inputs).enumerate() {
-            let block = &mut packed[output / BLOCK * depth * BLOCK..][..depth * BLOCK];
+            let block = &mut packed[output / channels * depth * channels..][..depth * channels];
+            let output = output % channels;
             match formulation {
-                Formulation::Direct => {
-                    w.iter().enumerate().for_each(|(step, &w)| block[step * BLOCK + output % BLOCK] = w);
-                }
-                Formulation::Winograd => winograd::pack(w, inputs, &mut block[output % BLOCK..]),
+                Formulation::Direct => w.iter().enumerate().for_each(|(step, &w)| block[step * BLOCK + output] = w),
+                Formulation::Winograd => winograd::pack(w, inputs, &mut block[output..]),
+                Formulation::Tiles(_) => tiles::pack(w, output, block),
             }
         }
-        let mut padded = Buffer::zeros(blocks * BLOCK);
+        let mut padded = Buffer::zeros(blocks * channels);
         padded[..outputs].copy_from_slice(bias);
         Self { formulation, packed, bias: padded }
     }
@@ -91,9 +116,15 @@ pub fn conv_relu_pool(
 ) {
     assert_eq!(x.len(), shape.input.len(), "input image");
     assert_eq!(y.len(), shape.output.len(), "output image");
-    assert_eq!(weights.formulation, Formulation::of(shape), "weights of this shape");
-    assert_eq!(weights.bias.len(), shape.output.channels.next_multiple_of(BLOCK), "weights of this shape");
-    let depth = weights.formulation.steps() * shape.input.channels;
+    let formulation = weights.formulation;
+    let fits = matches!(formulation, Formulation::Tiles(_)) || formulation == Formulation::of(shape);
+    assert!(fits, "weights of this shape");
+    assert_eq!(
+        weights.bias.len(),
+        shape.output.channels.next_multiple_of(formulation.block()),
+        "weights of this shape"
+    );
+    let depth = formulation.depth(shape.input.channels);
     assert_eq!(weights.packed.len(), weights.bias.len() * depth, "weights of this shape");
     match argmax {
         Some(argmax) => {
@@ -110,5 +141,6 @@ fn forward<const KEEP: bool>(isa: Isa, shape: &ConvPool, weights: &ConvWeights, 
     match formulation {
         Formulation::Direct => isa.run(Direct(conv)),
         Formulation::Winograd => isa.run(winograd::Winograd(conv)),
+        Formulation::Tiles(tiles) => tiles.0.run(OnTiles { conv, amx: tiles.0 }),
     }
 }

@@ -1,7 +1,7 @@
 //! 3x3 convolution by Winograd's minimal filtering F(3x3, 3x3), with bias, ReLU and 3x3 max-pooling.
 //!
 //! ```text
-//! for each pooled row, group of `T` pooled columns:
+//! for each group of `T` pools, across the ends of rows:
 //!     V[p][t][c] = Bᵀ·d·B          5x5 window of each of the T pools, each input channel (lanes)
 //!     for each group of output channels:
 //!         M[p][t][o] = Σ_c V[p][t][c] · U[p][c][o]      25 products instead of 81
@@ -10,7 +10,8 @@
 //! 1. A 3x3 pool is exactly one output tile: pooling happens in the output transform, the activation is never written.
 //! 2. The points are 0, 1, −1, 2, ∞: small integers, and no less accurate than the direct sum in f32.
 //! 3. `T` pools at a time keep V and M (25 × T × 16 or 32 floats) in the L1 cache; U streams from L2 once per group.
-//! 4. The last group of a row overlaps its neighbour rather than being short.
+//! 4. The last group overlaps its neighbour rather than being short.
+//! 5. V lies in blocks of 16 input channels × `T` pools, so that every address in the product loop is a constant away.
 //!
 //! Source: Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks" (2016); matrices from the Toom–Cook
 //! construction over these points. Given up: F(4x4, 3x3), whose tile is no pool.
@@ -52,45 +53,46 @@ impl<const KEEP: bool> Kernel for Winograd<'_, KEEP> {
     #[inline(always)]
     fn run<S: Simd>(mut self, simd: S) {
         match S::REGISTERS {
-            32.. => self.rows::<S, 7, 2>(simd),
-            16.. => self.rows::<S, 6, 2>(simd),
-            _ => self.rows::<S, 3, 1>(simd),
+            32.. => self.groups::<S, 7, 2>(simd),
+            16.. => self.groups::<S, 6, 2>(simd),
+            _ => self.groups::<S, 3, 1>(simd),
         }
     }
 }
 
 impl<const KEEP: bool> Winograd<'_, KEEP> {
     #[inline(always)]
-    fn rows<S: Simd, const T: usize, const V: usize>(&mut self, simd: S) {
+    fn groups<S: Simd, const T: usize, const V: usize>(&mut self, simd: S) {
         let ConvPool { input, output, .. } = *self.0.shape;
         let mut windows = Buffer::zeros(PRODUCTS * T * input.channels);
         let mut products = Buffer::zeros(PRODUCTS * T * V * S::LANES);
         let vectors = output.channels.div_ceil(S::LANES);
-        for row in 0..output.rows {
-            for group in 0..output.cols.div_ceil(T) {
-                let col = (group * T).min(output.cols.saturating_sub(T));
-                let pools = T.min(output.cols);
-                for pool in 0..pools {
-                    self.transform_window::<S, T>(simd, row, col + pool, pool, &mut windows);
-                }
-                let whole = vectors / V * V;
-                for vector in (0..whole).step_by(V) {
-                    self.multiply::<S, T, V>(simd, vector, &windows, &mut products);
-                    self.pool_group::<S, T, V>(simd, (row, col, pools), vector, &products);
-                }
-                for vector in whole..vectors {
-                    self.multiply::<S, T, 1>(simd, vector, &windows, &mut products);
-                    self.pool_group::<S, T, 1>(simd, (row, col, pools), vector, &products);
-                }
+        let pools = output.rows * output.cols;
+        for group in 0..pools.div_ceil(T) {
+            let first = (group * T).min(pools.saturating_sub(T));
+            let count = T.min(pools);
+            for pool in 0..count {
+                self.transform_window::<S, T>(simd, first + pool, pool, &mut windows);
+            }
+            let whole = vectors / V * V;
+            for vector in (0..whole).step_by(V) {
+                self.multiply::<S, T, V>(simd, vector, &windows, &mut products);
+                self.pool_group::<S, T, V>(simd, first, count, vector, &products);
+            }
+            for vector in whole..vectors {
+                self.multiply::<S, T, 1>(simd, vector, &windows, &mut products);
+                self.pool_group::<S, T, 1>(simd, first, count, vector, &products);
             }
         }
     }
 
     /// V = Bᵀ·d·B of one pool's 5x5 window, vector by vector of input channels.
     #[inline(always)]
-    fn transform_window<S: Simd, const T: usize>(&self, simd: S, row: usize, col: usize, pool: usize, to: &mut [f32]) {
-        let input = &self.0.shape.input;
+    fn transform_window<S: Simd, const T: usize>(&self, simd: S, at: usize, pool: usize, to: &mut [f32]) {
+        let ConvPool { input, output, .. } = self.0.shape;
+        let (row, col) = (at / output.cols, at % output.cols);
         let corner = (row * 3 * input.pitch + col * 3) * input.channels;
+        let blocks = input.channels / BLOCK;
         for c in (0..input.channels).step_by(S::LANES) {
             let zero = simd.splat(0.0);
             let mut rows = [[zero; 5]; 5];
@@ -107,8 +109,8 @@ impl<const KEEP: bool> Winograd<'_, KEEP> {
             for k in 0..5 {
                 let column = input_transform(simd, [rows[0][k], rows[1][k], rows[2][k], rows[3][k], rows[4][k]]);
                 for r in 0..5 {
-                    let at = ((r * 5 + k) * T + pool) * input.channels + c;
-                    // SAFETY: `to` holds 25 × T × channels values; product < 25, pool < T.
+                    let at = (((r * 5 + k) * blocks + c / BLOCK) * T + pool) * BLOCK + c % BLOCK;
+                    // SAFETY: `to` holds 25 × blocks × T × 16 values; product < 25, pool < T.
                     unsafe { simd.store(to.as_mut_ptr().add(at), column[r]) };
                 }
             }
@@ -127,8 +129,8 @@ impl<const KEEP: bool> Winograd<'_, KEEP> {
         let inputs = self.0.shape.input.channels;
         for p in 0..PRODUCTS {
             let mut sums = [[simd.splat(0.0); V]; T];
-            // SAFETY: `packed` holds 25 × inputs × 16 values for each block, and a vector lies in one block; `windows` holds
-            // 25 × T × inputs values, `to` 25 × T × V vectors.
+            // SAFETY: `packed` holds 25 × inputs × 16 values for each block of output channels, and a vector lies in one
+            // block; `windows` holds 25 × inputs / 16 × T × 16 values, `to` 25 × T × V vectors.
             unsafe {
                 let mut weights = [self.0.packed.as_ptr(); V];
                 for v in 0..V {
@@ -136,16 +138,20 @@ impl<const KEEP: bool> Winograd<'_, KEEP> {
                     let block = channel / BLOCK * PRODUCTS + p;
                     weights[v] = weights[v].add(block * inputs * BLOCK + channel % BLOCK);
                 }
-                let x = windows.as_ptr().add(p * T * inputs);
-                for c in 0..inputs {
-                    let mut w = [simd.splat(0.0); V];
-                    for v in 0..V {
-                        w[v] = simd.load(weights[v].add(c * BLOCK));
-                    }
-                    for t in 0..T {
-                        let x = simd.splat(*x.add(t * inputs + c));
-                        for v in 0..V {
-                            sums[t][v] = simd.mul_add(x, w[v], sums[t][v]);
+                for block in 0..inputs / BLOCK {
+                    let x = windows.as_ptr().add((p * (inputs / BLOCK) + block) * T * BLOCK);
+                    for four in (0..BLOCK).step_by(4) {
+                        for c in four..four + 4 {
+                            let mut w = [simd.splat(0.0); V];
+                            for v in 0..V {
+                                w[v] = simd.load(weights[v].add((block * BLOCK + c) * BLOCK));
+                            }
+                            for t in 0..T {
+                                let x = simd.splat(*x.add(t * BLOCK + c));
+                                for v in 0..V {
+                                    sums[t][v] = simd.mul_add(x, w[v], sums[t][v]);
+                                }
+                            }
                         }
                     }
                 }
@@ -163,11 +169,14 @@ impl<const KEEP: bool> Winograd<'_, KEEP> {
     fn pool_group<S: Simd, const T: usize, const V: usize>(
         &mut self,
         simd: S,
-        (row, col, pools): (usize, usize, usize),
+        first: usize,
+        count: usize,
         vector: usize,
         products: &[f32],
     ) {
-        for pool in 0..pools {
+        let cols = self.0.shape.output.cols;
+        for pool in 0..count {
+            let (row, col) = ((first + pool) / cols, (first + pool) % cols);
             for v in 0..V {
                 let zero = simd.splat(0.0);
                 let mut rows = [[zero; 3]; 5];
@@ -195,7 +204,7 @@ impl<const KEEP: bool> Winograd<'_, KEEP> {
                     }
                     best = simd.max(best, pixel);
                 }
-                self.0.write(simd, row, col + pool, (vector + v) * S::LANES, best, place);
+                self.0.write(simd, row, col, (vector + v) * S::LANES, best, place);
             }
         }
     }

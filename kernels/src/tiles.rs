@@ -1,0 +1,46 @@
+//! Whether bf16 products on AMX tiles are to be had: asked for once, never used unless asked for, provable.
+
+use std::fmt;
+use std::sync::OnceLock;
+
+use crate::arch::amx::Amx;
+
+/// The permission to compute in bf16 on AMX tiles: the private field is the proof that the CPU has them and the system
+/// grants them.
+///
+/// Apart from [`Isa`](crate::Isa), because it is another arithmetic: inputs and weights keep 8 significant bits, sums
+/// are f32.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tiles(pub(crate) Amx);
+
+impl Tiles {
+    /// Asks the CPU and the system, once for the process.
+    pub fn request() -> Result<Self, NoTiles> {
+        static ANSWER: OnceLock<Result<Tiles, NoTiles>> = OnceLock::new();
+        *ANSWER.get_or_init(|| Amx::request().map(Self))
+    }
+}
+
+/// Why there are no tiles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoTiles {
+    /// The CPU lacks AMX with bf16, or the system does not save its state.
+    Cpu,
+    /// The system refuses them to this process.
+    System,
+}
+
+impl fmt::Display for NoTiles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Cpu => {
+                "bf16 needs AMX (Intel Xeon of the fourth generation or later, under Linux), which this machine lacks; use f32"
+            }
+            Self::System => {
+                "this CPU has AMX, but the system refuses it to this process (Linux 5.16 or later grants it); use f32"
+            }
+        })
+    }
+}
+
+impl std::error::Error for NoTiles {}
