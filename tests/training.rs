@@ -8,13 +8,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use homonym::embed::embed_tracks;
 use homonym::frontend::Recipe;
 use homonym::mining::{Negatives, Selection};
-use homonym::models::{InMemory, Layer, MetricCnnSpec, Model, NetworkSpec, TemporalPooling};
-use homonym::optim::{Optimizer, RmsProp};
+use homonym::models::{ClassifierCnnSpec, InMemory, Layer, MetricCnnSpec, Model, NetworkSpec, TemporalPooling};
+use homonym::optim::{Optimizer, RmsProp, Sgd};
 use homonym::random::Random;
 use homonym::sampling::segments::{linear_starts, read_segment};
 use homonym::sampling::{Augmentation, BatchSpec, LabelledTracks, TrainingSet};
 use homonym::store::{Encoder, Precision, Spec, Store, Writer};
-use homonym::train::{End, Report, TrainConfig, Validation, train};
+use homonym::train::{End, ObjectiveSpec, Report, TrainConfig, Validation, train};
 use homonym::{Error, Monitor, Result};
 use serde_json::Value;
 
@@ -177,6 +177,52 @@ fn an_interrupted_run_goes_on_as_if_it_had_not_been() {
     }
     assert_eq!(step, 11);
     assert!(fs::read(world.path("m")).unwrap() == undisturbed.0 && world.log() == undisturbed.1);
+}
+
+/// Every objective learns, ignores the thread count and goes on where it was stopped.
+#[test]
+fn all_objectives_learn_and_are_resumed() {
+    let with = |objective| TrainConfig { objective, steps: 60, ..config() };
+    let magnitudes = Recipe { bands: BANDS, power: 1.0, ..Recipe::default() };
+    let classifier = TrainConfig {
+        segment: 3.0,
+        network: NetworkSpec::ClassifierCnn(ClassifierCnnSpec { dims: 16, ..ClassifierCnnSpec::default() }),
+        batch: BatchSpec { artists: 6, samples: 1 },
+        optimizer: Optimizer::Sgd(Sgd { learning_rate: 0.02, ..Sgd::default() }),
+        l2: 1e-5,
+        steps: 24,
+        ..with(ObjectiveSpec::Classification { dropout: 0.5 })
+    };
+    let mut track = classifier.track;
+    (track.consecutive, track.sphere) = (true, false);
+    let cases = [
+        (Recipe { bands: BANDS, ..Recipe::default() }, with(ObjectiveSpec::Classification { dropout: 0.2 })),
+        (Recipe { bands: BANDS, ..Recipe::default() }, with(ObjectiveSpec::Siamese { negatives: 4, margin: 0.4 })),
+        (Recipe { bands: BANDS, ..Recipe::default() }, with(ObjectiveSpec::Joint { weight: 0.5, dropout: 0.2 })),
+        (magnitudes, TrainConfig { track, ..classifier }),
+    ];
+    for (recipe, config) in cases {
+        let world = World::with_recipe(recipe);
+        let undisturbed = with_threads(1, || world.outcome("whole", &config, false));
+        let losses: Vec<f64> = undisturbed.1.iter().filter_map(|line| line["loss"].as_f64()).collect();
+        let third = losses.len() / 3;
+        let mean = |losses: &[f64]| losses.iter().sum::<f64>() / losses.len() as f64;
+        let (before, after) = (mean(&losses[..third]), mean(&losses[2 * third..]));
+        println!("{:?}: loss from {before:.3} to {after:.3}", config.objective);
+        assert!(after < 0.8 * before, "{:?}: {before} {after}", config.objective);
+        with_threads(3, || {
+            world.train("m", &config, false, &StopAfter(7.into())).unwrap_err();
+            assert!(world.outcome("m", &config, true) == undisturbed, "{:?}", config.objective);
+        });
+        let model = Model::open(&world.path("m")).unwrap();
+        assert!(embed_tracks(&world.store, &[0, 20], &model, &()).unwrap().iter().all(|x| x.is_finite()));
+    }
+    let world = World::new();
+    let unsuited = TrainConfig { network: NetworkSpec::ClassifierCnn(ClassifierCnnSpec::default()), ..config() };
+    let error = world.train("m", &unsuited, false, &()).unwrap_err().to_string();
+    assert!(error.contains("magnitudes"), "{error}");
+    let odd = TrainConfig { objective: ObjectiveSpec::Joint { weight: -1.0, dropout: 0.5 }, ..config() };
+    assert!(world.train("m", &odd, false, &()).unwrap_err().to_string().contains("objective"));
 }
 
 #[test]

@@ -123,3 +123,18 @@ pub(crate) fn finish(output: &Standardisation, sphere: bool, parts: &[usize], po
     }
     homonym_kernels::normalise(homonym_kernels::Isa::PORTABLE, point);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn segments_are_spread_or_side_by_side_in_the_middle() {
+        let spread = TrackVector { segments: 3, ..TrackVector::default() };
+        let side = TrackVector { consecutive: true, ..spread };
+        assert_eq!(starts(spread, 50, 10), [0, 20, 40]);
+        assert_eq!(starts(side, 50, 10), [10, 20, 30]);
+        assert_eq!(starts(side, 27, 10), [3, 13]);
+        assert_eq!([starts(spread, 9, 10), starts(side, 10, 10)], [[0], [0]]);
+    }
+}
