@@ -13,10 +13,10 @@ use homonym::random::Random;
 use homonym::train::{ObjectiveSpec, TrainConfig, Updater};
 use serde_json::Value;
 
-/// Largest difference of a value of an embedding.
+/// Largest difference of a value of an embedding; measured up to 2e-6.
 const FORWARD: f64 = 2e-5;
-/// Relative L2 error of the sampled slopes of a group.
-const GRADIENT: f64 = 1e-3;
+/// Relative L2 error of the sampled slopes of a group; measured up to 3e-6.
+const GRADIENT: f64 = 1e-4;
 const STEP: f64 = 1e-7;
 
 /// Kernel and pool of each block.
@@ -319,10 +319,10 @@ fn check_trajectory(name: &str, objective: ObjectiveSpec, learning_rate: f32, (l
 
 #[test]
 fn classification_goes_the_way_of_pytorch() {
-    check_trajectory("classification", ObjectiveSpec::Classification { dropout: 0.0 }, 0.05, (1e-4, 1e-3));
+    check_trajectory("classification", ObjectiveSpec::Classification { dropout: 0.0 }, 0.05, (1e-5, 1e-4));
 }
 
 #[test]
 fn the_siamese_variant_goes_the_way_of_pytorch() {
-    check_trajectory("siamese", ObjectiveSpec::Siamese { negatives: 4, margin: 0.4 }, 0.005, (1e-4, 1e-2));
+    check_trajectory("siamese", ObjectiveSpec::Siamese { negatives: 4, margin: 0.4 }, 0.005, (1e-4, 1e-3));
 }

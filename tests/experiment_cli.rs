@@ -87,6 +87,13 @@ fn datasets_are_trained_on_and_evaluated_by() {
     json(path, &format!("dataset homonyms c.csv --out sets/names {without} --min-tracks 6 --folds 2"));
     json(path, "embed store --model m.safetensors --out tracks");
     json(path, "embed store --statistics=mfcc --out mfcc");
+    let both = json(path, "combine tracks mfcc --out both");
+    assert_eq!((&both["tracks"], &both["dims"]), (&(ARTISTS * TRACKS).into(), &(8 + 40).into()));
+    let reduced = json(path, "combine tracks mfcc --dims 5 --fit-where genre!=x --out reduced");
+    assert_eq!(reduced["dims"], 5);
+    assert!(reduced["variance"].as_f64().is_some_and(|share| share > 0.3 && share < 1.0), "{reduced}");
+    let (code, _, told) = homonym(path, "combine tracks mfcc --dims 900 --out x");
+    assert!(code == Some(2) && told.contains("1..=48"), "{told}");
     let list = "--list sets/unseen/unseen.csv --part-column part";
     let classified = json(path, &format!("evaluate classification tracks {list}"));
     assert_eq!((&classified["artists"], &classified["tests"]), (&6.into(), &12.into()));

@@ -101,7 +101,7 @@ impl<'a> World<'a> {
     }
 
     fn result_path(&self, cell: &Cell) -> PathBuf {
-        self.out.join("cells").join(cell.id()).with_extension("json")
+        self.out.join("cells").join(format!("{}.json", cell.id()))
     }
 
     /// The result of a cell that was run before, under the same settings and data.
@@ -176,7 +176,7 @@ impl<'a> World<'a> {
         result: &mut CellResult,
         monitor: &dyn Monitor,
     ) -> Result<Model> {
-        let path = self.out.join("models").join(cell.id()).with_extension("safetensors");
+        let path = self.out.join("models").join(format!("{}.safetensors", cell.id()));
         let log = path.with_extension("metrics.jsonl");
         let state = PathBuf::from(format!("{}.state", path.display()));
         // A state of other settings is refused by `train`; then the cell begins anew.
