@@ -78,8 +78,11 @@ impl Case {
 
 /// Eight significant bits, ties to even.
 fn bf16(x: f32) -> f32 {
+    if x == 0.0 {
+        return x;
+    }
     let step = 2f32.powi(x.abs().log2().floor() as i32 - 7);
-    if x == 0.0 { x } else { (x / step).round_ties_even() * step }
+    (x / step).round_ties_even() * step
 }
 
 fn distances(a: &[f32], b: &[f32], dims: usize) -> Vec<f64> {

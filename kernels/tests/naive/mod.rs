@@ -85,6 +85,9 @@ pub fn largest_error(got: &[f32], want: &[f64]) -> f64 {
 
 /// The nearest number with eight significant bits, of two equally near the one with an even last bit.
 pub fn bf16(x: f64) -> f64 {
+    if x == 0.0 {
+        return x;
+    }
     let step = 2f64.powi(x.abs().log2().floor() as i32 - 7);
-    if x == 0.0 { x } else { (x / step).round_ties_even() * step }
+    (x / step).round_ties_even() * step
 }
