@@ -23,6 +23,12 @@ pub(crate) trait Simd: Copy {
     fn select_gt(self, a: Self::F, b: Self::F, x: Self::F, y: Self::F) -> Self::F;
     /// To the nearest integer, ties to even.
     fn round(self, a: Self::F) -> Self::F;
+    /// The lanes of even and of odd number of `a` followed by `b`.
+    fn unzip(self, a: Self::F, b: Self::F) -> (Self::F, Self::F);
+    /// The lanes from last to first.
+    fn reverse(self, a: Self::F) -> Self::F;
+    /// Lane 0.
+    fn first(self, a: Self::F) -> f32;
     /// The sum of the lanes, added pairwise in a fixed order.
     fn sum(self, a: Self::F) -> f32;
     /// `(e, m)` with `a = m · 2^e` and `1 ≤ m < 2`; for positive, normal, finite `a`.

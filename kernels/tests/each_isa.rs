@@ -331,6 +331,61 @@ fn dense_and_its_gradients_match_their_definitions() {
 }
 
 #[test]
+fn power_spectra_match_their_definition() {
+    each_isa(|isa| {
+        for n in [2, 4, 6, 18, 30, 34, 62, 66, 68, 100, 250, 512] {
+            let mut values = Values::new(n as u64);
+            let x = values.take(n);
+            let pairs = x.as_chunks().0.iter().map(|&[re, im]| (f64::from(re), f64::from(im))).collect::<Vec<_>>();
+            let narrow = |(re, im): (f64, f64)| [re as f32, im as f32];
+            let z: Vec<[f32; 2]> = naive::transform(&pairs).into_iter().map(narrow).collect();
+            let mut got = vec![0.0; n / 2 + 1];
+            power_spectrum(isa, &HalfTransform::new(n), &z, &mut got);
+            let real: Vec<_> = x.iter().map(|&x| (f64::from(x), 0.0)).collect();
+            let want = naive::transform(&real).into_iter().map(|(re, im)| re * re + im * im);
+            let want: Vec<f64> = want.take(n / 2 + 1).collect();
+            let loudest = want.iter().fold(0.0, |a: f64, b| a.max(*b));
+            assert!(largest_error(&got, &want) < 1e-6 * loudest, "{isa} n = {n}: {got:?} for {want:?}");
+        }
+    });
+}
+
+/// A sine, whose bin has the magnitude 64: in bins far from it errors must be small beside one, not beside 64².
+#[test]
+fn quiet_bins_are_right_beside_loud_ones() {
+    each_isa(|isa| {
+        let n = 256;
+        let hann = |j: usize| (std::f64::consts::PI * j as f64 / n as f64).sin().powi(2);
+        let x: Vec<f64> = (0..n).map(|j| hann(j) * (0.1 * j as f64).sin()).collect();
+        let z = naive::transform(&x.as_chunks().0.iter().map(|&[re, im]| (re, im)).collect::<Vec<_>>());
+        let z: Vec<[f32; 2]> = z.into_iter().map(|(re, im)| [re as f32, im as f32]).collect();
+        let mut got = vec![0.0; n / 2 + 1];
+        power_spectrum(isa, &HalfTransform::new(n), &z, &mut got);
+        let want = naive::transform(&x.iter().map(|&x| (x, 0.0)).collect::<Vec<_>>());
+        for (k, (got, (re, im))) in got.iter().zip(want).enumerate() {
+            let want = re.hypot(im);
+            assert!((f64::from(*got).sqrt() - want).abs() < 1e-5, "{isa} bin {k}: {} for {want}", got.sqrt());
+        }
+    });
+}
+
+#[test]
+fn band_sums_match_their_definition() {
+    each_isa(|isa| {
+        let mut values = Values::new(3);
+        let spans = [(0, 1), (0, 7), (3, 8), (5, 9), (2, 16), (11, 17), (4, 33), (40, 2), (1, 64)];
+        let rows: Vec<(usize, Vec<f32>)> = spans.iter().map(|&(first, count)| (first, values.take(count))).collect();
+        let bands = Bands::new(rows.clone());
+        let bins = values.take(bands.reach() + 3);
+        let mut got = vec![9.0; bands.count()];
+        band_sums(isa, &bands, &bins, &mut got);
+        let term = |first: usize, (j, &weight): (usize, &f32)| f64::from(weight) * f64::from(bins[first + j]);
+        let sum = |(first, row): &(usize, Vec<f32>)| row.iter().enumerate().map(|each| term(*first, each)).sum();
+        assert!(largest_error(&got, &rows.iter().map(sum).collect::<Vec<f64>>()) < 1e-6, "{isa}");
+    });
+}
+
+#[test]
 fn distances_match_their_definition_even_of_near_points() {
     each_isa(|isa| {
         for d in [1, 3, 16, 32, 33, 256] {

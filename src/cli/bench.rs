@@ -163,7 +163,7 @@ impl Bench {
         let seconds = self.median(console, "mel", |_| {
             (0..threads).into_par_iter().for_each(|_| {
                 let mut stream = recipe.stream().expect("the recipe was checked");
-                let mut frames = Vec::new();
+                let mut frames = Vec::with_capacity(recipe.bands * recipe.seconds_to_frames(AUDIO_SECONDS as f64));
                 stream.push(&samples, &mut frames);
                 stream.finish(&mut frames);
                 std::hint::black_box(frames);

@@ -61,6 +61,23 @@ impl Simd for Avx2 {
         proven!(_mm256_round_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a))
     }
     #[inline(always)]
+    fn unzip(self, a: __m256, b: __m256) -> (__m256, __m256) {
+        proven!({
+            // Within halves: a0 a2 b0 b2 | a4 a6 b4 b6; then the middle two quarters change places.
+            let quarters = |x| _mm256_castpd_ps(_mm256_permute4x64_pd::<0b11_01_10_00>(_mm256_castps_pd(x)));
+            let (even, odd) = (_mm256_shuffle_ps::<0b10_00_10_00>(a, b), _mm256_shuffle_ps::<0b11_01_11_01>(a, b));
+            (quarters(even), quarters(odd))
+        })
+    }
+    #[inline(always)]
+    fn reverse(self, a: __m256) -> __m256 {
+        proven!(_mm256_permutevar8x32_ps(a, _mm256_setr_epi32(7, 6, 5, 4, 3, 2, 1, 0)))
+    }
+    #[inline(always)]
+    fn first(self, a: __m256) -> f32 {
+        proven!(_mm256_cvtss_f32(a))
+    }
+    #[inline(always)]
     fn sum(self, a: __m256) -> f32 {
         proven!({
             let four = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps::<1>(a));

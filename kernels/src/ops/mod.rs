@@ -13,3 +13,4 @@ pub(crate) mod image;
 mod math;
 pub(crate) mod peak;
 pub(crate) mod pool;
+pub(crate) mod spectrum;
