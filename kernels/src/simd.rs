@@ -19,6 +19,9 @@ pub(crate) trait Simd: Copy {
     /// `a · b + c`; fused where the set has it.
     fn mul_add(self, a: Self::F, b: Self::F, c: Self::F) -> Self::F;
     fn max(self, a: Self::F, b: Self::F) -> Self::F;
+    fn min(self, a: Self::F, b: Self::F) -> Self::F;
+    /// Bit `i` is set where `a > b` in lane `i`.
+    fn greater(self, a: Self::F, b: Self::F) -> u32;
     /// Lane by lane `if a > b { x } else { y }`.
     fn select_gt(self, a: Self::F, b: Self::F, x: Self::F, y: Self::F) -> Self::F;
     /// To the nearest integer, ties to even.
@@ -31,6 +34,8 @@ pub(crate) trait Simd: Copy {
     fn first(self, a: Self::F) -> f32;
     /// The sum of the lanes, added pairwise in a fixed order.
     fn sum(self, a: Self::F) -> f32;
+    /// The lowest of the lanes.
+    fn least(self, a: Self::F) -> f32;
     /// `(e, m)` with `a = m · 2^e` and `1 ≤ m < 2`; for positive, normal, finite `a`.
     fn split_exponent(self, a: Self::F) -> (Self::F, Self::F);
     /// `2^n` for integer-valued `n` in −126..=127.

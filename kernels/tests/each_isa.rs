@@ -405,3 +405,85 @@ fn distances_match_their_definition_even_of_near_points() {
         squared_distances(isa, &[], &[], 3, &mut []);
     });
 }
+
+/// Points in `dims` dimensions around a few centres, far from the origin, with an outlier and a pair of equal points.
+fn weighted_points(count: usize, dims: usize) -> (Vec<f64>, Vec<f64>) {
+    let mut values = Values::new((count * 3 + dims) as u64);
+    let centres: Vec<f32> = values.take(5 * dims);
+    let mut coordinates: Vec<f64> = (0..count * dims)
+        .map(|at| 7.0 + f64::from(centres[at / dims % 5 * dims + at % dims]) + 0.1 * f64::from(values.next()))
+        .collect();
+    coordinates[0] += 300.0;
+    coordinates.copy_within(dims..2 * dims, (count - 1) * dims);
+    let weights = (0..count).map(|_| f64::from((values.next() * 8.0) as i32).abs().exp2().floor().max(1.0));
+    (coordinates, weights.collect())
+}
+
+/// All squared Ward distances from one point, by definition, with the places they lead to; nearest first.
+fn neighbours(coordinates: &[f64], weights: &[f64], of: usize, label: impl Fn(usize) -> usize) -> Vec<(f64, usize)> {
+    let dims = coordinates.len() / weights.len();
+    let squared = |to: usize| {
+        let sum: f64 = (0..dims).map(|k| (coordinates[of * dims + k] - coordinates[to * dims + k]).powi(2)).sum();
+        2.0 / (1.0 / weights[of] + 1.0 / weights[to]) * sum
+    };
+    let mut all: Vec<(f64, usize)> =
+        (0..weights.len()).filter(|&to| label(to) != label(of)).map(|to| (squared(to), to)).collect();
+    all.sort_by(|a, b| a.partial_cmp(b).unwrap());
+    all
+}
+
+#[test]
+fn neighbours_match_their_definition() {
+    each_isa(|isa| {
+        for (count, dims) in [(3, 1), (50, 3), (96, 32), (145, 7), (200, 256), (1030, 33), (1100, 16)] {
+            let (coordinates, weights) = weighted_points(count, dims);
+            let mut points = WeightedPoints::default();
+            points.refill(dims, coordinates.iter().copied(), weights.iter().copied());
+            let queries: Vec<u32> = (0..count as u32).step_by(1 + count / 60).chain([count as u32 - 1]).collect();
+            let labels: Vec<u32> = (0..count as u32).map(|place| place % 3).collect();
+            for (k, labels) in [(1, None), (4, None), (4, Some(&labels[..])), (count + 2, None)] {
+                let mut found = vec![Neighbour::NONE; k * queries.len()];
+                points.nearest(isa, &queries, labels, &mut found);
+                for (&query, found) in queries.iter().zip(found.chunks(k)) {
+                    let label = |place: usize| labels.map_or(place, |labels| labels[place] as usize);
+                    let want = neighbours(&coordinates, &weights, query as usize, label);
+                    for (rank, got) in found.iter().enumerate() {
+                        let Some(want) = want.get(rank) else {
+                            assert_eq!(*got, Neighbour::NONE, "{isa} {count} {dims}: there are no more");
+                            continue;
+                        };
+                        let close = (got.squared - want.0).abs() <= 1e-12 * want.0;
+                        assert!(close, "{isa} {count} {dims}, rank {rank} of {query}: {got:?} for {want:?}");
+                    }
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn candidates_hold_the_nearest_through_all_merges() {
+    each_isa(|isa| {
+        for (count, dims) in [(2, 1), (49, 5), (100, 32), (130, 3)] {
+            let (coordinates, weights) = weighted_points(count, dims);
+            let mut points = WeightedPoints::default();
+            points.refill(dims, coordinates.into_iter(), weights.into_iter());
+            let mut places = Vec::new();
+            for round in 0..count - 1 {
+                let of = (round * 7) % points.len();
+                points.candidates(isa, of, &mut places);
+                let coordinates: Vec<f64> = (0..points.len()).flat_map(|place| points.point(place)).copied().collect();
+                let weights: Vec<f64> = (0..points.len()).map(|place| points.weight(place)).collect();
+                let want = neighbours(&coordinates, &weights, of, |place| place)[0];
+                assert!(places.contains(&(want.1 as u32)), "{isa} {count} {dims}: {places:?} without {want:?}");
+                assert!(places.iter().all(|&place| place as usize != of && (place as usize) < points.len()));
+                let mut one = [Neighbour::NONE];
+                points.nearest(isa, &[of as u32], None, &mut one);
+                assert_eq!(one[0].squared, points.squared(of, one[0].place as usize));
+                assert!((one[0].squared - want.0).abs() <= 1e-12 * want.0, "{isa} {count} {dims}: {one:?} for {want:?}");
+                points.merge(of, want.1);
+            }
+            assert_eq!(points.len(), 1);
+        }
+    });
+}

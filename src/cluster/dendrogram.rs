@@ -1,6 +1,6 @@
 //! The tree of merges and the flat clusters that cuts through it leave.
 
-use super::chain::Found;
+use super::Found;
 use crate::matrix::Matrix;
 
 /// Two nodes become one. Nodes `0..n` are the points; node `n + i` is the union that merge `i` makes.

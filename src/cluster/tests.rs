@@ -1,8 +1,9 @@
 //! Ward against a naive oracle that knows only the definition: the cost of a cluster is the sum of squared distances
 //! to its mean, and every merge must be one that adds least.
 
-use super::chain::Chain;
-use super::{Dendrogram, Scratch, centroids::Centroids, linkage, linkage_with};
+use homonym_kernels::Isa;
+
+use super::{Dendrogram, Scratch, linkage, linkage_with, rounds::Rounds};
 use crate::matrix::Matrix;
 use crate::random::Random;
 
@@ -42,10 +43,11 @@ fn check_greedy(points: &Matrix<f64>, tree: &Dendrogram, tolerance: f64) {
     }
 }
 
-fn by_centroids(points: &Matrix<f64>) -> Dendrogram {
-    let (mut chain, mut tree) = (Chain::default(), Dendrogram::default());
-    let found = chain.run(points.rows, &mut Centroids::of(points.clone()), &()).unwrap();
-    tree.rebuild(points.rows, found, &mut Vec::new(), &mut Vec::new());
+/// As [`linkage`] does for large sets.
+fn by_rounds(points: &Matrix<f64>) -> Dendrogram {
+    let found = Rounds::of(points.cols, points.data.clone(), points.rows).run(Isa::chosen().unwrap(), &()).unwrap();
+    let mut tree = Dendrogram::default();
+    tree.rebuild(points.rows, &found, &mut Vec::new(), &mut Vec::new());
     tree
 }
 
@@ -60,7 +62,7 @@ fn every_merge_is_a_true_minimum() {
         for (rows, cols) in [(0, 2), (1, 2), (2, 1), (3, 3), (9, 2), (24, 11)] {
             let points = drawn(seed, rows, cols, Random::normal);
             check_greedy(&points, &linkage(&points, &()).unwrap(), 1e-9);
-            check_greedy(&points, &by_centroids(&points), 1e-9);
+            check_greedy(&points, &by_rounds(&points), 1e-9);
         }
     }
 }
@@ -71,18 +73,20 @@ fn ties_and_duplicates_are_merged_greedily_too() {
         for cols in [0, 1, 2, 3] {
             let points = drawn(seed, 20, cols, |random| random.below(3) as f64 * 0.1);
             check_greedy(&points, &linkage(&points, &()).unwrap(), 1e-7);
-            check_greedy(&points, &by_centroids(&points), 1e-7);
+            check_greedy(&points, &by_rounds(&points), 1e-7);
         }
     }
 }
 
 #[test]
-fn both_geometries_build_the_same_tree() {
-    let points = drawn(5, 700, 17, Random::normal);
-    let (square, centroids) = (linkage(&points, &()).unwrap(), by_centroids(&points));
-    for (a, b) in square.merges().iter().zip(centroids.merges()) {
-        assert_eq!((a.left, a.right, a.size), (b.left, b.right, b.size));
-        assert!((a.height - b.height).abs() <= 1e-12 * b.height, "{} {}", a.height, b.height);
+fn chain_and_rounds_build_the_same_tree() {
+    for (rows, cols) in [(700, 17), (1800, 3), (1500, 40)] {
+        let points = drawn(5, rows, cols, Random::normal);
+        let (chain, rounds) = (linkage(&points, &()).unwrap(), by_rounds(&points));
+        for (a, b) in chain.merges().iter().zip(rounds.merges()) {
+            assert_eq!((a.left, a.right, a.size), (b.left, b.right, b.size));
+            assert!((a.height - b.height).abs() <= 1e-12 * b.height, "{} {}", a.height, b.height);
+        }
     }
 }
 

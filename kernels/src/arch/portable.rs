@@ -45,6 +45,14 @@ impl Simd for Portable {
         a.fast_max(b)
     }
     #[inline(always)]
+    fn min(self, a: f32x8, b: f32x8) -> f32x8 {
+        a.fast_min(b)
+    }
+    #[inline(always)]
+    fn greater(self, a: f32x8, b: f32x8) -> u32 {
+        a.simd_gt(b).to_bitmask()
+    }
+    #[inline(always)]
     fn select_gt(self, a: f32x8, b: f32x8, x: f32x8, y: f32x8) -> f32x8 {
         a.simd_gt(b).select(x, y)
     }
@@ -70,6 +78,10 @@ impl Simd for Portable {
     fn sum(self, a: f32x8) -> f32 {
         let [a, b, c, d, e, f, g, h] = a.to_array();
         ((a + e) + (c + g)) + ((b + f) + (d + h))
+    }
+    #[inline(always)]
+    fn least(self, a: f32x8) -> f32 {
+        a.to_array().into_iter().fold(f32::INFINITY, f32::min)
     }
     #[inline(always)]
     fn split_exponent(self, a: f32x8) -> (f32x8, f32x8) {
