@@ -41,6 +41,9 @@ pub(crate) trait Simd: Copy {
     /// `2^n` for integer-valued `n` in −126..=127.
     fn pow2(self, n: Self::F) -> Self::F;
 
+    /// A hint that the line at `at`, which may be any address, is needed soon.
+    fn prefetch(self, _at: *const f32) {}
+
     /// Lane by lane value number `index` (whole, taken modulo 8) of the four at `low` followed by the four at `high`.
     ///
     /// # Safety

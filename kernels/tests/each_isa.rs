@@ -480,7 +480,10 @@ fn candidates_hold_the_nearest_through_all_merges() {
                 let mut one = [Neighbour::NONE];
                 points.nearest(isa, &[of as u32], None, &mut one);
                 assert_eq!(one[0].squared, points.squared(of, one[0].place as usize));
-                assert!((one[0].squared - want.0).abs() <= 1e-12 * want.0, "{isa} {count} {dims}: {one:?} for {want:?}");
+                assert!(
+                    (one[0].squared - want.0).abs() <= 1e-12 * want.0,
+                    "{isa} {count} {dims}: {one:?} for {want:?}"
+                );
                 points.merge(of, want.1);
             }
             assert_eq!(points.len(), 1);

@@ -119,6 +119,10 @@ impl Simd for Avx2 {
         })
     }
     #[inline(always)]
+    fn prefetch(self, at: *const f32) {
+        proven!(_mm_prefetch::<_MM_HINT_T0>(at.cast()))
+    }
+    #[inline(always)]
     unsafe fn pick(self, low: *const f32, high: *const f32, index: __m256) -> __m256 {
         proven!({
             let table = _mm256_set_m128(_mm_loadu_ps(high), _mm_loadu_ps(low));

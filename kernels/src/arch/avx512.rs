@@ -109,6 +109,10 @@ impl Simd for Avx512 {
         proven!(_mm512_scalef_ps(_mm512_set1_ps(1.0), n))
     }
     #[inline(always)]
+    fn prefetch(self, at: *const f32) {
+        proven!(_mm_prefetch::<_MM_HINT_T0>(at.cast()))
+    }
+    #[inline(always)]
     unsafe fn pick(self, low: *const f32, high: *const f32, index: __m512) -> __m512 {
         proven!({
             let table = _mm512_broadcast_f32x8(_mm256_set_m128(_mm_loadu_ps(high), _mm_loadu_ps(low)));
