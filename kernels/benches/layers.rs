@@ -2,18 +2,12 @@
 //! answers are compared with the portable set's. Percent of the machine's peak: `benches/roofline.rs`.
 #![allow(missing_docs)]
 
+#[allow(unreachable_pub)]
+mod noise;
+
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main, measurement::WallTime};
 use homonym_kernels::*;
-
-fn noise(seed: usize, count: usize) -> Vec<f32> {
-    let mut state = seed as u32 * 2 + 1;
-    (0..count)
-        .map(|_| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 8) as f32 / (1 << 23) as f32 - 1.0
-        })
-        .collect()
-}
+use noise::noise;
 
 /// Times `work`, which leaves its answer in a slice of `length` zeros, on every set.
 fn each_isa(

@@ -2,8 +2,12 @@
 //! multiply-adds counted as two, of the *direct dense* convolution, for the gradients too.
 #![allow(missing_docs)]
 
+#[allow(unreachable_pub)]
+mod noise;
+
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use homonym_kernels::*;
+use noise::noise;
 
 struct Layer {
     name: &'static str,
@@ -34,16 +38,6 @@ impl Layer {
     fn forward(&self, isa: Isa, weights: &ConvWeights, y: &mut Buffer, argmax: Option<&mut [u8]>) {
         conv_relu_pool(isa, &self.shape, weights, &self.x, y, argmax);
     }
-}
-
-fn noise(seed: usize, count: usize) -> Vec<f32> {
-    let mut state = seed as u32 * 2 + 1;
-    (0..count)
-        .map(|_| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 8) as f32 / (1 << 23) as f32 - 1.0
-        })
-        .collect()
 }
 
 fn forward(criterion: &mut Criterion) {

@@ -22,8 +22,8 @@ const PIXELS: usize = 768;
 /// Output pixels of a product whose depth they are.
 const DEPTH: usize = 256;
 
-/// Columns of patches that are packed at a time, with [`DEPTH`] rows 512 KiB.
-const COLUMNS: usize = 512;
+/// Columns of patches that are packed at a time, with [`DEPTH`] rows 256 KiB, half of a small L2 cache.
+const COLUMNS: usize = 256;
 
 /// The largest patch that is too small for lanes of its own.
 const FEW: usize = 32;

@@ -9,9 +9,9 @@ pub(crate) use product::{BLOCK, Column, Depth, Product, Row, columns};
 use crate::buffer::Buffer;
 use crate::isa::Isa;
 
-/// Steps of the inner dimension, and columns, that are packed at a time: 512 KiB, which stays in the L2 cache.
+/// Steps of the inner dimension, and columns, that are packed at a time: 256 KiB, half of a small L2 cache.
 const DEPTH: usize = 256;
-const COLUMNS: usize = 512;
+const COLUMNS: usize = 256;
 
 /// A matrix in a slice: value `(i, j)` at `i · row_stride + j · col_stride`.
 #[derive(Clone, Copy, Debug)]
