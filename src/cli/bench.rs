@@ -69,18 +69,26 @@ impl Bench {
 
     /// The median of the rounds, in seconds; one more round before them warms up.
     fn median(&self, console: &Console, what: &str, mut job: impl FnMut(u64)) -> f64 {
+        self.medians(console, what, [&mut job])[0]
+    }
+
+    /// The medians of jobs that take turns, so that all see the same machine.
+    fn medians<const N: usize>(&self, console: &Console, what: &str, mut jobs: [&mut dyn FnMut(u64); N]) -> [f64; N] {
         console.begin(what, Some(u64::from(self.rounds)));
-        job(0);
-        let mut seconds: Vec<f64> = (1..=u64::from(self.rounds))
-            .map(|round| {
+        jobs.iter_mut().for_each(|job| job(0));
+        let mut seconds = [const { Vec::new() }; N];
+        for round in 1..=u64::from(self.rounds) {
+            for (job, seconds) in jobs.iter_mut().zip(&mut seconds) {
                 let clock = Instant::now();
                 job(round);
-                console.advance(1);
-                clock.elapsed().as_secs_f64()
-            })
-            .collect();
-        seconds.sort_unstable_by(f64::total_cmp);
-        seconds[seconds.len() / 2]
+                seconds.push(clock.elapsed().as_secs_f64());
+            }
+            console.advance(1);
+        }
+        seconds.map(|mut seconds| {
+            seconds.sort_unstable_by(f64::total_cmp);
+            seconds[seconds.len() / 2]
+        })
     }
 
     fn network(&self, console: &Console) -> Result<()> {
@@ -112,19 +120,24 @@ impl Bench {
         let (ready, batch) = (draw(0), config.batch.artists * config.batch.samples);
         let params = network.params().initial(0);
 
-        let forward = self.median(console, "forward", |_| drop(network.embed(&params, &ready, Layer::Embedding)));
         let mut pass = network.training_pass();
         let mut grads = vec![0.0; params.len()];
-        let passes = self.median(console, "forward and backward", |step| {
-            let slopes = pass.forward(&params, &ready, (0, step)).to_vec();
-            pass.backward(&params, &ready, &slopes, &mut grads);
-        });
-        drop(pass);
         let mut updater = Updater::new(&*network, &config, params.clone());
-        let train = self.median(console, "training", |step| {
-            let drawn = draw(step);
-            updater.update(&drawn, &drawn.labels, step);
-        });
+        let [forward, passes, train] = self.medians(
+            console,
+            "network",
+            [
+                &mut |_| drop(network.embed(&params, &ready, Layer::Embedding)),
+                &mut |step| {
+                    let slopes = pass.forward(&params, &ready, (0, step)).to_vec();
+                    pass.backward(&params, &ready, &slopes, &mut grads);
+                },
+                &mut |step| {
+                    let drawn = draw(step);
+                    updater.update(&drawn, &drawn.labels, step);
+                },
+            ],
+        );
         let report = Report {
             batch,
             frames,
