@@ -58,6 +58,18 @@ fn forward(criterion: &mut Criterion) {
             let error = y.iter().zip(&*want).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
             assert!(error < 1e-3, "{isa}: off by {error}");
         }
+        match Tiles::request() {
+            Ok(tiles) => {
+                let weights = ConvWeights::pack_bf16(tiles, &layer.shape, &layer.w, &layer.bias);
+                let mut y = Buffer::zeros(layer.shape.output.len());
+                group.bench_function("bf16", |bench| {
+                    bench.iter(|| layer.forward(Isa::PORTABLE, &weights, &mut y, None));
+                });
+                let error = y.iter().zip(&*want).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+                assert!(error > 0.0 && error < 0.1, "bf16: off by {error}");
+            }
+            Err(reason) => println!("skipped: {}/forward/bf16: {reason}", layer.name),
+        }
     }
 }
 

@@ -35,7 +35,7 @@ pub(super) struct Bench {
     /// Values of a point (ward) or of an embedding (network).
     #[arg(long, value_name = "D", default_value_t = 32)]
     dims: usize,
-    /// How the convolutions of the forward pass compute (network).
+    /// How the convolutions of forward passes compute (network).
     #[arg(long, value_enum, default_value = "f32")]
     arithmetic: Arithmetic,
 }
@@ -112,7 +112,7 @@ impl Bench {
         let spec = crate::models::MetricCnnSpec { dims: self.dims, ..spec.clone() };
         let mut network =
             crate::models::NetworkSpec::MetricCnn(spec).build(frames, bands, Standardisation::identity(bands))?;
-        network.embed_in(self.arithmetic)?;
+        network.compute_in(self.arithmetic)?;
         let folder = tempfile::tempdir().map_err(Error::io(&std::env::temp_dir()))?;
         let store = noise_store(folder.path(), CATALOGUE, 2 * frames)?;
         let tracks = LabelledTracks::new(&store, &(0..store.len()).collect::<Vec<_>>(), "artist", None)?;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::mining::{MiningSpec, Negatives};
-use crate::models::{Layer, NetworkSpec, TrackVector};
+use crate::models::{Arithmetic, Layer, NetworkSpec, TrackVector};
 use crate::optim::RmsProp;
 use crate::sampling::{Augmentation, BatchSpec};
 use crate::{Error, Result};
@@ -33,6 +33,8 @@ pub struct TrainConfig {
     /// Share of the old in the running average of the parameters that is evaluated and kept; 0 keeps the parameters of the
     /// last update, as the paper does.
     pub averaging: f32,
+    /// How the convolutions of forward passes compute; gradients are always in f32.
+    pub arithmetic: Arithmetic,
     /// The network.
     pub network: NetworkSpec,
     /// The size of a batch.
@@ -81,6 +83,7 @@ impl Default for TrainConfig {
             margin: 0.2,
             standardise: false,
             averaging: 0.0,
+            arithmetic: Arithmetic::F32,
             artist_column: "artist".to_owned(),
             network: NetworkSpec::default(),
             batch: BatchSpec::default(),

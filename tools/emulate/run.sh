@@ -57,14 +57,21 @@ if [[ ! -x $bochs ]]; then
 fi
 
 log "test"
-test=$(RUSTFLAGS="-C target-feature=+crt-static" cargo test --release --target $target --target-dir "$work/cargo" \
-    --no-run --message-format=json "${choose[@]}" | grep -o '"executable":"[^"]*"' | cut -d'"' -f4)
+built=$(RUSTFLAGS="-C target-feature=+crt-static" cargo test --release --target $target --target-dir "$work/cargo" \
+    --no-run --message-format=json "${choose[@]}" | grep '"executable":"')
+executables() { grep "$@" <<<"$built" | grep -o '"executable":"[^"]*"' | cut -d'"' -f4 || true; }
+as_test='"overflow_checks":[a-z]*,"test":true'
+test=$(executables "$as_test")
 [[ -n $test && $test != *$'\n'* ]] || { printf 'run.sh: choose one test binary, found:\n%s\n' "$test" >&2; exit 1; }
 
 log "boot"
 rm -rf "$work/init" "$work/iso" && mkdir -p "$work"/init/{bin,dev,proc,tmp} "$work/iso"
 cp "$work/root/usr/bin/busybox" "$work/init/bin/"
 strip -o "$work/init/test" "$test"
+# A test of the command line finds the command where it was built.
+for command in $(executables -v "$as_test"); do
+    mkdir -p "$work/init$(dirname "$command")" && strip -o "$work/init$command" "$command"
+done
 cat >"$work/init/init" <<END
 #!/bin/busybox sh
 /bin/busybox mount -t devtmpfs dev /dev
