@@ -7,8 +7,8 @@
 //!
 //! The filter is even and real, so two blocks pass as the real and the imaginary parts of one complex signal. Blocks have
 //! a fixed size and hold whole periods of the ratio of the two rates, so the result neither drifts nor depends on how the
-//! samples arrive. Measured (tests/audio.rs asserts it): flat within 0.001 dB up to 97.5 % of the lower of the two Nyquist
-//! frequencies, which is 10.75 kHz for 22,050 Hz; whatever would alias from above that frequency is at or below −135 dB.
+//! samples arrive. Measured (tests/audio.rs asserts it): flat within 0.001 dB up to 98 % of the lower of the two Nyquist
+//! frequencies, 10.8 kHz for 22,050 Hz; whatever would alias from above that Nyquist frequency is at or below −135 dB.
 
 use std::f64::consts::PI;
 use std::sync::Arc;
