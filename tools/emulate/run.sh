@@ -33,7 +33,8 @@ apt() {
 if [[ ! -e $work/packages ]]; then
     log "packages"
     mkdir -p "$work"/apt/lists/partial "$work"/apt/cache/archives/partial "$work"/debs
-    debian='[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $(command apt-cache policy | grep -om1 "http[^ ]*/debian ") trixie main'
+    mirror=$(command apt-cache policy | grep -om1 'http[^ ]*/debian ') || { echo "run.sh: apt has no mirror of Debian" >&2; exit 1; }
+    debian="[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror trixie main"
     printf '%s\n' "deb $debian" "deb-src $debian" >"$work/apt/sources.list"
     apt apt-get update
     kernel=$(apt apt-cache depends linux-image-cloud-amd64 | grep -o 'linux-image-[0-9].*')
