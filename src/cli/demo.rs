@@ -94,7 +94,7 @@ impl Demo {
         let (embeddings, trained) = judge(&store, Some(&after), console)?;
         embeddings.write(&self.out.join("embeddings"))?;
         let rules = Rules { threshold: trained.threshold, ..Rules::default() };
-        split::decide(&embeddings, "name", rules, &self.out.join("labels.csv"), console)?;
+        split::decide(&embeddings, "name", rules, None, &self.out.join("labels.csv"), console)?;
         clock.lap("embedding, splitting and evaluation");
         let summary = Summary {
             seed: self.seed,

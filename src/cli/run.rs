@@ -68,7 +68,7 @@ impl Run {
         }
         let membership = calibration.as_ref().map(|calibration| &calibration.membership);
         let rules = Rules { threshold, membership, constraints: None };
-        let split = split::decide(&embeddings, &self.name_column, rules, &labels, console)?.summary;
+        let split = split::decide(&embeddings, &self.name_column, rules, None, &labels, console)?.summary;
         let summary = Summary { extraction: &extracted, split: &split, labels };
         console.result("homonym.run/1", &summary, || {
             format!("{}\n{}: {split}", extract::describe(&extracted, &extraction), summary.labels.display())

@@ -13,10 +13,12 @@ use crate::catalogue::groups::{Groups, numbered};
 use crate::catalogue::list::keys;
 use crate::catalogue::table::Table;
 use crate::disambiguate::{
-    Calibration, Constraints, Decision, Label, Labels, NameSplit, Rules, SURE, read_decisions, split,
+    Calibration, Constraints, Decision, Label, Labels, NameSplit, Rules, SURE, read_decisions, split, stability,
 };
+use crate::matrix::Matrix;
 use crate::monitor::Monitor as _;
 use crate::store::embeddings::Embeddings;
+use crate::store::npy;
 
 /// Split the tracks under each name into the artists behind it.
 ///
@@ -40,6 +42,9 @@ pub(crate) struct Split {
     /// Decisions to respect, as the review report exports them (JSON Lines).
     #[arg(long, value_name = "DECISIONS.jsonl")]
     decisions: Option<PathBuf>,
+    /// Points from other segments, as `embed --resamples` wrote them: adds how stable the company of each track is.
+    #[arg(long, value_name = "PREFIX.resampled.npy")]
+    resampled: Option<PathBuf>,
     /// Tracks of one name with the same value of this column (album) are one artist's.
     #[arg(long, value_name = "COLUMN")]
     together: Option<String>,
@@ -95,7 +100,8 @@ impl Split {
         let constraints = self.constraints(&embeddings, previous.as_ref(), console)?;
         let membership = calibration.as_ref().map(|calibration| &calibration.membership);
         let rules = Rules { threshold, membership, constraints: Some(&constraints) };
-        let done = decide(&embeddings, &self.name_column, rules, &self.out, console)?;
+        let resampled = self.resampled.as_deref().map(npy::read_finite::<f32>).transpose()?;
+        let done = decide(&embeddings, &self.name_column, rules, resampled.as_ref(), &self.out, console)?;
         if let Some(path) = &self.names {
             names_table(&done.names).write(path)?;
         }
@@ -151,6 +157,7 @@ pub(super) fn decide(
     embeddings: &Embeddings,
     name_column: &str,
     rules: Rules,
+    resampled: Option<&Matrix<f32>>,
     out: &Path,
     console: &Console,
 ) -> Result<Done> {
@@ -159,6 +166,8 @@ pub(super) fn decide(
     let keys = keys(table, Path::new("the embeddings"))?;
     let names: Vec<&str> = table.values(name_column).collect();
     let (decisions, splits) = split(points, &names, rules, console)?;
+    let stability =
+        resampled.map(|resampled| stability(resampled, points.cols, &names, rules, &decisions, console)).transpose()?;
     let without_name = decisions.iter().filter(|decision| decision.is_none()).count();
     if without_name > 0 {
         console.warn(&format!("left out {without_name} tracks without a name"));
@@ -169,7 +178,14 @@ pub(super) fn decide(
     };
     let labels = Labels { rows: keys.iter().zip(&names).zip(&decisions).filter_map(label).collect() };
     let is_sure = |label: &Label| label.confidence >= SURE;
-    labels.table(rules.membership.map(|_| &is_sure as &dyn Fn(&Label) -> bool)).write(out)?;
+    let mut table = labels.table(rules.membership.map(|_| &is_sure as &dyn Fn(&Label) -> bool));
+    if let Some(stability) = stability {
+        table.columns.push("stability".to_owned());
+        for (row, stability) in table.rows.iter_mut().zip(stability.into_iter().flatten()) {
+            row.push(format!("{stability:.4}"));
+        }
+    }
+    table.write(out)?;
     let summary = Summary {
         names: splits.len(),
         names_split: splits.iter().filter(|split| split.artists > 1).count(),

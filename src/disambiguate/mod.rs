@@ -14,6 +14,7 @@ mod membership;
 #[cfg(feature = "report")]
 pub mod report;
 mod split;
+mod stability;
 
 pub use aliases::{Alias, Artist, aliases, artists};
 pub use calibration::{Calibration, Figure, calibrate};
@@ -23,6 +24,7 @@ pub use gate::{Credit, Gate, Judgement, Verdict};
 pub use labels::{Applied, Label, Labels, apply};
 pub use membership::{Membership, Rate};
 pub use split::{Decision, NameSplit, Rules, split};
+pub use stability::stability;
 
 /// Level of certainty: decisions of at least this probability count as sure, all others say that they are not.
 pub const SURE: f64 = 0.8;
