@@ -31,7 +31,7 @@ impl Buffer {
     }
 
     /// `len` zeros in the memory of what was there before.
-    pub fn reset(&mut self, len: usize) {
+    pub(crate) fn reset(&mut self, len: usize) {
         self.lines.clear();
         self.lines.resize(len.div_ceil(LINE), Line([0.0; LINE]));
         self.len = len;

@@ -8,13 +8,14 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use super::{Console, Outcome};
-use crate::cluster::linkage;
+use crate::cluster::{Scratch, linkage_with};
 use crate::demo::noise_store;
 use crate::frontend::Recipe;
 use crate::matrix::Matrix;
 use crate::models::{Arithmetic, Layer, Standardisation};
 use crate::random::Random;
 use crate::sampling::{Augmentation, LabelledTracks};
+use crate::store::npy;
 use crate::train::{TrainConfig, Updater};
 use crate::{Error, Monitor as _, Result};
 
@@ -32,6 +33,12 @@ pub(super) struct Bench {
     /// Number of points (ward).
     #[arg(long, value_name = "N", default_value_t = 2000)]
     points: usize,
+    /// A NumPy matrix of points instead of synthetic ones (ward).
+    #[arg(long, value_name = "POINTS.npy")]
+    input: Option<std::path::PathBuf>,
+    /// Sizes of groups of consecutive points that are clustered each by itself: a NumPy column (ward).
+    #[arg(long, value_name = "SIZES.npy", requires = "input")]
+    groups: Option<std::path::PathBuf>,
     /// Values of a point (ward) or of an embedding (network).
     #[arg(long, value_name = "D", default_value_t = 32)]
     dims: usize,
@@ -193,21 +200,68 @@ impl Bench {
         #[derive(Serialize)]
         struct Report {
             points: usize,
+            groups: usize,
             dims: usize,
             threads: usize,
             seconds: f64,
+            /// Of all threads; none where the system does not say.
+            cpu_seconds: Option<f64>,
+            /// The height of each group's last merge.
+            top_heights: Vec<f64>,
         }
-        let points = clustered_points(self.points, self.dims);
-        let mut failure = None;
-        let seconds = self.median(console, "ward", |_| failure = linkage(&points, &()).err());
-        if let Some(error) = failure {
-            return Err(error);
+        let points = match &self.input {
+            Some(path) => npy::read_finite::<f32>(path)?,
+            None => clustered_points(self.points, self.dims),
+        };
+        let sizes = match &self.groups {
+            Some(path) => npy::read_finite::<f64>(path)?.data.into_iter().map(|size| size as usize).collect(),
+            None => vec![points.rows],
+        };
+        if sizes.iter().sum::<usize>() != points.rows || sizes.contains(&0) {
+            return Err(Error::setting("--groups", format!("must hold positive sizes that add up to {}", points.rows)));
         }
-        let report = Report { points: self.points, dims: self.dims, threads: rayon::current_num_threads(), seconds };
+        let ends = sizes.iter().scan(0, |end, size| {
+            *end += size;
+            Some(*end)
+        });
+        let groups: Vec<std::ops::Range<usize>> = ends.zip(&sizes).map(|(end, size)| end - size..end).collect();
+        let one = |scratch: &mut Scratch, rows: &std::ops::Range<usize>| {
+            let tree = linkage_with(scratch, rows.clone().map(|row| points.row(row)), &())?;
+            Ok(tree.merges().last().map_or(0.0, |merge| merge.height))
+        };
+        let (mut top_heights, mut cpu) = (Ok(Vec::new()), Vec::new());
+        let seconds = self.median(console, "ward", |round| {
+            let before = cpu_seconds();
+            top_heights = groups.par_iter().map_init(Scratch::default, &one).collect::<Result<Vec<f64>>>();
+            if round > 0 {
+                cpu.extend(cpu_seconds().zip(before).map(|(after, before)| after - before));
+            }
+        });
+        cpu.sort_unstable_by(f64::total_cmp);
+        let report = Report {
+            points: points.rows,
+            groups: groups.len(),
+            dims: points.cols,
+            threads: rayon::current_num_threads(),
+            seconds,
+            cpu_seconds: cpu.get(cpu.len() / 2).copied(),
+            top_heights: top_heights?,
+        };
         console.result("homonym.bench.ward/1", &report, || {
-            format!("ward: {} points × {} in {seconds:.3} s", report.points, report.dims)
+            let Report { points, groups, dims, .. } = &report;
+            format!("ward: {points} points × {dims} in {groups} groups in {seconds:.3} s")
         })
     }
+}
+
+/// What all threads of this process have computed so far, where the system says.
+fn cpu_seconds() -> Option<f64> {
+    let tasks = std::fs::read_dir("/proc/self/task").ok()?;
+    let nanoseconds = tasks.map(|task| {
+        let text = std::fs::read_to_string(task.ok()?.path().join("schedstat")).ok()?;
+        text.split_whitespace().next()?.parse::<u64>().ok()
+    });
+    nanoseconds.sum::<Option<u64>>().map(|nanoseconds| nanoseconds as f64 * 1e-9)
 }
 
 /// The most memory that this process has had so far, where the system says.

@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::{Console, Outcome, embed, split};
 use crate::catalogue::filter::{Filter, matching};
 use crate::demo::{self, Catalogue};
+use crate::disambiguate::Rules;
 use crate::eval::protocols::{Options, clustering, verification};
 use crate::extract::Extraction;
 use crate::frontend::Recipe;
@@ -92,7 +93,8 @@ impl Demo {
         let (_, untrained) = judge(&store, Some(&before), console)?;
         let (embeddings, trained) = judge(&store, Some(&after), console)?;
         embeddings.write(&self.out.join("embeddings"))?;
-        split::decide(&embeddings, "name", trained.threshold, &self.out.join("labels.csv"), console)?;
+        let rules = Rules { threshold: trained.threshold, ..Rules::default() };
+        split::decide(&embeddings, "name", rules, None, &self.out.join("labels.csv"), console)?;
         clock.lap("embedding, splitting and evaluation");
         let summary = Summary {
             seed: self.seed,

@@ -26,7 +26,7 @@ pub(super) struct Chain {
 }
 
 impl Chain {
-    /// Merges `points`, all of weight 1, into one cluster.
+    /// Merges `points` into one cluster.
     pub(super) fn run(&mut self, isa: Isa, points: &mut WeightedPoints, monitor: &dyn Monitor) -> Result<&[Found]> {
         let count = points.len();
         self.path.clear();

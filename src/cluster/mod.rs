@@ -28,9 +28,11 @@
 //! a kernel that filters in f32 and decides in f64.
 
 mod chain;
+mod checkpoint;
 mod dendrogram;
 mod rounds;
 
+pub use checkpoint::Checkpoint;
 pub use dendrogram::{Dendrogram, Merge};
 
 use homonym_kernels::{Isa, WeightedPoints};
@@ -49,6 +51,7 @@ const LARGEST: f64 = 1e150;
 #[derive(Debug, Default)]
 pub struct Scratch {
     points: Matrix<f64>,
+    weights: Vec<f64>,
     weighted: WeightedPoints,
     chain: chain::Chain,
     order: Vec<usize>,
@@ -83,21 +86,63 @@ pub fn linkage<T: Copy + Into<f64>>(points: &Matrix<T>, monitor: &dyn Monitor) -
     Ok(scratch.dendrogram)
 }
 
+/// As [`linkage`], for work that may be stopped: large sets write a checkpoint every minute and when they are interrupted,
+/// and remove it when they are done. The tree does not depend on stops.
+///
+/// # Errors
+/// Those of [`linkage`]; a checkpoint that cannot be written, is damaged or belongs to other points.
+pub fn linkage_resumable<T: Copy + Into<f64>>(
+    points: &Matrix<T>,
+    checkpoint: &Checkpoint,
+    monitor: &dyn Monitor,
+) -> Result<Dendrogram> {
+    let mut scratch = Scratch::default();
+    load(&mut scratch.points, points.iter_rows())?;
+    scratch.weights.resize(points.rows, 1.0);
+    run(&mut scratch, Some(checkpoint), monitor)?;
+    Ok(scratch.dendrogram)
+}
+
 /// As [`linkage`], on points of equal length from anywhere; the tree stays in `scratch` until its next use.
 pub fn linkage_with<'s, 'p, T: Copy + Into<f64> + 'p>(
     scratch: &'s mut Scratch,
     points: impl IntoIterator<Item = &'p [T]>,
     monitor: &dyn Monitor,
 ) -> Result<&'s Dendrogram> {
-    let Scratch { points: copy, weighted, chain, order, rank, dendrogram } = scratch;
-    load(copy, points)?;
+    load(&mut scratch.points, points)?;
+    scratch.weights.clear();
+    scratch.weights.resize(scratch.points.rows, 1.0);
+    run(scratch, None, monitor)
+}
+
+/// As [`linkage`], on clusters that exist already: each leaf of the tree is one of them, given by its centroid and its
+/// positive weight (how many points it holds); heights between them are Ward's. Sizes in the tree count leaves.
+pub fn linkage_weighted<'s>(
+    scratch: &'s mut Scratch,
+    centroids: &Matrix<f64>,
+    weights: &[f64],
+    monitor: &dyn Monitor,
+) -> Result<&'s Dendrogram> {
+    assert!(
+        weights.len() == centroids.rows && weights.iter().all(|&weight| weight > 0.0),
+        "a weight for each centroid"
+    );
+    load(&mut scratch.points, centroids.iter_rows())?;
+    scratch.weights.clear();
+    scratch.weights.extend(weights);
+    run(scratch, None, monitor)
+}
+
+/// Clusters what `scratch` was loaded with.
+fn run<'s>(scratch: &'s mut Scratch, checkpoint: Option<&Checkpoint>, monitor: &dyn Monitor) -> Result<&'s Dendrogram> {
+    let Scratch { points: copy, weights, weighted, chain, order, rank, dendrogram } = scratch;
     let (isa, count) = (Isa::chosen()?, copy.rows);
     if count < ROUNDS_FROM {
-        weighted.refill(copy.cols, copy.data.iter().copied(), std::iter::repeat_n(1.0, count));
+        weighted.refill(copy.cols, copy.data.iter().copied(), weights.iter().copied());
         dendrogram.rebuild(count, chain.run(isa, weighted, monitor)?, order, rank);
     } else {
-        let found = rounds::Rounds::of(copy.cols, std::mem::take(&mut copy.data), count).run(isa, monitor)?;
-        dendrogram.rebuild(count, &found, order, rank);
+        let rounds = rounds::Rounds::of(copy.cols, std::mem::take(&mut copy.data), weights);
+        dendrogram.rebuild(count, &rounds.run(isa, checkpoint, monitor)?, order, rank);
     }
     Ok(dendrogram)
 }

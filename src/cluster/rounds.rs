@@ -12,31 +12,36 @@
 //! - Only when nothing is left to merge do some clusters search, those with the lowest bounds; the others may be spared
 //!   by the merges that follow.
 
+use std::time::{Duration, Instant};
+
 use homonym_kernels::{Isa, Neighbour, WeightedPoints};
 use rayon::prelude::*;
 
 use super::Found;
+use super::checkpoint::{Checkpoint, Saved, fingerprint};
 use crate::monitor::Monitor;
 use crate::{Error, Result};
 
 /// Neighbours kept for each cluster.
-const K: usize = 4;
+pub(super) const K: usize = 4;
 /// Queries that one thread searches at a time: their f32 copies and a block of candidates stay in its cache.
 const CHUNK: usize = 96;
 /// Queries of one search: enough for all threads, few enough to hear of an interruption soon.
 const BATCH: std::ops::Range<usize> = 512..16_384;
 /// The share of those without known neighbour that a search takes, as a divisor.
 const LAZY: usize = 4;
+/// How often a checkpoint is written.
+const SAVED_EVERY: Duration = Duration::from_secs(60);
 /// Where a node is that has become part of another.
 const MERGED: u32 = u32::MAX;
 
 /// What a cluster knows of its surroundings. Places of the list are *nodes* of the tree.
 #[derive(Clone, Copy, Debug)]
-struct Surroundings {
+pub(super) struct Surroundings {
     /// Nearest first; what has been merged since stands for the union it is in.
-    list: [Neighbour; K],
+    pub(super) list: [Neighbour; K],
     /// Least squared distance to any cluster without a part in the list.
-    bound: f64,
+    pub(super) bound: f64,
 }
 
 /// All clusters; those that live are at the places of `points`.
@@ -67,8 +72,9 @@ impl Surroundings {
 }
 
 impl Rounds {
-    /// Starts from single points; equal ones become one cluster at once.
-    pub(super) fn of(dims: usize, coordinates: Vec<f64>, count: usize) -> Self {
+    /// Starts from points with weights; equal ones become one cluster at once.
+    pub(super) fn of(dims: usize, coordinates: Vec<f64>, weights: &[f64]) -> Self {
+        let count = weights.len();
         let mut rounds = Self {
             count,
             points: WeightedPoints::default(),
@@ -78,15 +84,15 @@ impl Rounds {
             parents: vec![0; count],
             found: Vec::new(),
         };
-        let (firsts, weights) = rounds.merge_duplicates(dims, &coordinates);
+        let (firsts, weights) = rounds.merge_duplicates(dims, &coordinates, weights);
         let distinct = firsts.iter().flat_map(|&first| &coordinates[first * dims..(first + 1) * dims]).copied();
         rounds.points.refill(dims, distinct, weights.into_iter());
         rounds.known = vec![Surroundings::UNKNOWN; rounds.nodes.len()];
         rounds
     }
 
-    /// Merges equal points; returns the first of each kind and how many there are.
-    fn merge_duplicates(&mut self, dims: usize, coordinates: &[f64]) -> (Vec<usize>, Vec<f64>) {
+    /// Merges equal points; returns the first of each kind and their weight.
+    fn merge_duplicates(&mut self, dims: usize, coordinates: &[f64], weights: &[f64]) -> (Vec<usize>, Vec<f64>) {
         let point = |row: usize| coordinates[row * dims..(row + 1) * dims].iter().map(|x| x + 0.0);
         let compare = |&a: &usize, &b: &usize| {
             let unequal = point(a).zip(point(b)).map(|(x, y)| x.total_cmp(&y)).find(|order| order.is_ne());
@@ -102,7 +108,7 @@ impl Rounds {
             self.places[node] = self.nodes.len() as u32;
             self.nodes.push(node as u32);
         }
-        kinds.iter().map(|kind| (kind[0], kind.len() as f64)).unzip()
+        kinds.iter().map(|kind| (kind[0], kind.iter().map(|&row| weights[row]).sum::<f64>())).unzip()
     }
 
     /// Notes a merge and returns the node it makes.
@@ -118,24 +124,66 @@ impl Rounds {
         union
     }
 
-    /// Merges until one cluster is left.
-    pub(super) fn run(mut self, isa: Isa, monitor: &dyn Monitor) -> Result<Vec<Found>> {
+    /// Merges until one cluster is left, going on from a checkpoint where there is one.
+    pub(super) fn run(
+        mut self,
+        isa: Isa,
+        checkpoint: Option<&Checkpoint>,
+        monitor: &dyn Monitor,
+    ) -> Result<Vec<Found>> {
+        let fingerprint = checkpoint.map_or(0, |_| fingerprint(&self.points));
+        if let Some(saved) = checkpoint.map(|checkpoint| checkpoint.load(fingerprint)).transpose()?.flatten() {
+            self.go_on_from(saved)?;
+        }
         monitor.advance(self.found.len() as u64);
+        let mut clock = Instant::now();
         while self.points.len() > 1 {
             self.refresh();
             let pairs = self.reciprocal();
             if pairs.is_empty() {
-                self.search(isa);
+                self.search(isa, monitor);
             } else {
                 self.merge(&pairs);
                 monitor.advance(pairs.len() as u64);
             }
-            if monitor.interrupted() {
-                let (done, total) = (self.found.len(), self.count - 1);
-                return Err(Error::Interrupted(format!("stopped after {done} of {total} merges; nothing was written")));
+            let is_interrupted = monitor.interrupted();
+            if let Some(checkpoint) = checkpoint.filter(|_| is_interrupted || clock.elapsed() > SAVED_EVERY) {
+                checkpoint.save(fingerprint, &self.found, &self.known)?;
+                clock = Instant::now();
+            }
+            if is_interrupted {
+                return Err(self.interrupted(checkpoint));
             }
         }
+        checkpoint.map_or(Ok(()), Checkpoint::remove)?;
         Ok(self.found)
+    }
+
+    fn interrupted(&self, checkpoint: Option<&Checkpoint>) -> Error {
+        let (done, total) = (self.found.len(), self.count - 1);
+        let kept = checkpoint.map(|checkpoint| format!("{} goes on with --resume", checkpoint.path().display()));
+        let kept = kept.unwrap_or("nothing was written".to_owned());
+        Error::Interrupted(format!("stopped after {done} of {total} merges; {kept}"))
+    }
+
+    /// Repeats the merges of a checkpoint: centroids become what they were.
+    fn go_on_from(&mut self, saved: Saved) -> Result<()> {
+        for found in &saved.found[self.found.len().min(saved.found.len())..] {
+            let nodes = found.nodes.map(|node| node as u32);
+            if nodes[0] == nodes[1]
+                || nodes.iter().any(|&node| self.places.get(node as usize).is_none_or(|&place| place == MERGED))
+            {
+                return Err(Error::Failed(
+                    "the checkpoint merges what does not exist; begin without --resume".to_owned(),
+                ));
+            }
+            self.unite(nodes);
+        }
+        if saved.known.len() != self.known.len() {
+            return Err(Error::Failed("the checkpoint is of another state; begin without --resume".to_owned()));
+        }
+        self.known = saved.known;
+        Ok(())
     }
 
     /// Brings up to date the lists whose nearest has become part of a union.
@@ -200,10 +248,11 @@ impl Rounds {
         let nodes = |places: &[u32; 2]| places.map(|place| self.nodes[place as usize]);
         let pairs: Vec<[u32; 2]> = pairs.iter().map(nodes).collect();
         let unions: Vec<Union> = pairs.into_iter().map(|pair| self.unite(pair)).collect();
-        let largest = (0..self.points.len()).map(|place| self.points.weight(place)).fold(1.0, f64::max);
+        let weights = || (0..self.points.len()).map(|place| self.points.weight(place));
+        let sizes = [weights().fold(f64::INFINITY, f64::min), weights().fold(0.0, f64::max)];
         let known: Vec<Surroundings> = unions
             .par_iter()
-            .map(|union| self.resolved(self.places[union.node] as usize, &union.list, union.bound(largest)))
+            .map(|union| self.resolved(self.places[union.node] as usize, &union.list, union.bound(sizes)))
             .collect();
         for (union, known) in unions.iter().zip(known) {
             self.known[self.places[union.node] as usize] = known;
@@ -230,7 +279,7 @@ impl Rounds {
     }
 
     /// Searches the neighbours of some of those that do not know their nearest.
-    fn search(&mut self, isa: Isa) {
+    fn search(&mut self, isa: Isa, monitor: &dyn Monitor) {
         let mut queries: Vec<u32> =
             (0..self.known.len() as u32).filter(|&place| self.known[place as usize].nearest().is_none()).collect();
         let some = (queries.len() / LAZY).clamp(BATCH.start, BATCH.end);
@@ -240,6 +289,7 @@ impl Rounds {
             queries.truncate(some);
             queries.sort_unstable();
         }
+        monitor.status(&format!("searching for {} of {} clusters", queries.len(), self.known.len()));
         let mut found = vec![Neighbour::NONE; queries.len() * K];
         queries
             .par_chunks(CHUNK)
@@ -267,14 +317,12 @@ struct Union {
 }
 
 impl Union {
-    /// The bound that Lance and Williams give, for others of up to `largest` points; a little less, for rounding.
-    fn bound(&self, largest: f64) -> f64 {
+    /// The bound that Lance and Williams give, for others between these sizes; a little less, for rounding. It is infinite
+    /// where the list of one part holds all others.
+    fn bound(&self, [smallest, largest]: [f64; 2]) -> f64 {
         let [p, q] = self.sizes;
         let [to_p, to_q] = self.bounds;
-        if to_p == f64::INFINITY || to_q == f64::INFINITY {
-            return if to_p == to_q { f64::INFINITY } else { to_p.min(to_q) };
-        }
         let at = |z: f64| ((p + z) * to_p + (q + z) * to_q - z * self.squared) / (p + q + z);
-        (at(1.0).min(at(largest)) * (1.0 - 8.0 * f64::EPSILON)).max(0.0)
+        at(smallest).min(at(largest)) * (1.0 - 8.0 * f64::EPSILON)
     }
 }

@@ -3,7 +3,9 @@
 
 use homonym_kernels::Isa;
 
-use super::{Dendrogram, Scratch, linkage, linkage_with, rounds::Rounds};
+use super::{
+    Checkpoint, Dendrogram, Scratch, linkage, linkage_resumable, linkage_weighted, linkage_with, rounds::Rounds,
+};
 use crate::matrix::Matrix;
 use crate::random::Random;
 
@@ -45,7 +47,9 @@ fn check_greedy(points: &Matrix<f64>, tree: &Dendrogram, tolerance: f64) {
 
 /// As [`linkage`] does for large sets.
 fn by_rounds(points: &Matrix<f64>) -> Dendrogram {
-    let found = Rounds::of(points.cols, points.data.clone(), points.rows).run(Isa::chosen().unwrap(), &()).unwrap();
+    let found = Rounds::of(points.cols, points.data.clone(), &vec![1.0; points.rows])
+        .run(Isa::chosen().unwrap(), None, &())
+        .unwrap();
     let mut tree = Dendrogram::default();
     tree.rebuild(points.rows, &found, &mut Vec::new(), &mut Vec::new());
     tree
@@ -114,6 +118,34 @@ fn a_cut_joins_what_lies_at_its_height() {
 }
 
 #[test]
+fn a_cut_keeps_apart_what_must_be() {
+    let tree = linkage(&Matrix::new(6, 1, vec![0.0f32, 1.0, 2.5, 10.0, 11.0, 50.0]), &()).unwrap();
+    assert_eq!(tree.cut_apart(4.0, &[]), [0, 0, 0, 1, 1, 2]);
+    assert_eq!(tree.cut_apart(4.0, &[[0, 2]]), [0, 0, 1, 2, 2, 3]);
+    assert_eq!(tree.cut_apart(4.0, &[[1, 0], [5, 3]]), [0, 1, 2, 3, 3, 4]);
+    assert_eq!(tree.cut_apart(1e9, &[[4, 0]]), [0, 0, 0, 1, 1, 2]);
+}
+
+#[test]
+fn weighted_leaves_are_clusters_that_exist() {
+    let points = drawn(4, 40, 3, Random::normal);
+    let tree = linkage(&points, &()).unwrap();
+    // The clusters left after 25 merges, as leaves: the rest of the tree has the same heights.
+    let labels = tree.cut_count(15);
+    let (mut centroids, mut weights) = (Matrix::new(15, 3, vec![0.0; 45]), vec![0.0; 15]);
+    for (row, &label) in labels.iter().enumerate() {
+        weights[label] += 1.0;
+        (0..3).for_each(|k| centroids.data[label * 3 + k] += points.data[row * 3 + k]);
+    }
+    (0..45).for_each(|at| centroids.data[at] /= weights[at / 3]);
+    let mut scratch = Scratch::default();
+    let rest = linkage_weighted(&mut scratch, &centroids, &weights, &()).unwrap();
+    for (own, whole) in rest.merges().iter().zip(&tree.merges()[25..]) {
+        assert!((own.height - whole.height).abs() < 1e-12, "{own:?} {whole:?}");
+    }
+}
+
+#[test]
 fn scratch_leaves_no_trace() {
     let mut scratch = Scratch::default();
     for rows in [30, 3, 0, 1, 12] {
@@ -143,4 +175,31 @@ fn an_interrupt_stops_the_work() {
     }
     let points = drawn(1, 300, 2, Random::normal);
     assert!(matches!(linkage(&points, &Impatient), Err(crate::Error::Interrupted(_))));
+}
+
+#[test]
+fn a_stop_does_not_change_the_tree() {
+    /// Stops when it was asked some times.
+    struct Once(std::sync::atomic::AtomicUsize);
+    impl crate::Monitor for Once {
+        fn interrupted(&self) -> bool {
+            self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 12
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("z.checkpoint");
+    let mut points = drawn(6, 2600, 5, Random::normal);
+    points.data.copy_within(0..50, 500); // some are equal
+    let whole = linkage(&points, &()).unwrap();
+    let stopped = linkage_resumable(&points, &Checkpoint::new(path.clone(), false), &Once(0.into())).unwrap_err();
+    assert!(stopped.to_string().contains("--resume") && path.exists(), "{stopped}");
+    let kept = std::fs::read(&path).unwrap();
+    let other = drawn(7, 2600, 5, Random::normal);
+    let refused = linkage_resumable(&other, &Checkpoint::new(path.clone(), true), &()).unwrap_err().to_string();
+    assert!(refused.contains("other points"), "{refused}");
+    std::fs::write(&path, &kept[1..]).unwrap();
+    assert!(linkage_resumable(&points, &Checkpoint::new(path.clone(), true), &()).is_err());
+    std::fs::write(&path, kept).unwrap();
+    assert_eq!(linkage_resumable(&points, &Checkpoint::new(path.clone(), true), &()).unwrap(), whole);
+    assert!(!path.exists());
 }

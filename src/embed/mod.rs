@@ -11,6 +11,7 @@ use rayon::prelude::*;
 pub use statistics::mel_statistics;
 
 use crate::models::{Model, Standardisation};
+use crate::random::Random;
 use crate::sampling::TrackSegments;
 use crate::store::Store;
 use crate::{Error, Monitor, Result};
@@ -20,6 +21,41 @@ use crate::{Error, Monitor, Result};
 /// # Errors
 /// [`Error::Input`] where the store's front end is not the model's, or its frames are damaged.
 pub fn embed_tracks(store: &Store, rows: &[usize], model: &Model, monitor: &dyn Monitor) -> Result<Vec<f32>> {
+    each_track(store, rows, model, 1, monitor, |_, embedded, point| {
+        let width = point.len();
+        point.copy_from_slice(&average(embedded, width, embedded.len() / width));
+    })
+}
+
+/// As [`embed_tracks`], but every track `draws` times from segments drawn with replacement: rows × draws × width. How far
+/// these differ says how much of a vector is the choice of segments.
+pub fn resample_tracks(
+    store: &Store,
+    rows: &[usize],
+    model: &Model,
+    draws: usize,
+    seed: u64,
+    monitor: &dyn Monitor,
+) -> Result<Vec<f32>> {
+    each_track(store, rows, model, draws, monitor, |(row, draw), embedded, point| {
+        let (width, mut random) = (point.len(), Random::keyed(seed, &[row as u64, draw as u64]));
+        let segments: Vec<&[f32]> = embedded.chunks_exact(width).collect();
+        let drawn: Vec<f32> =
+            (0..segments.len()).flat_map(|_| segments[random.below(segments.len())]).copied().collect();
+        point.copy_from_slice(&average(&drawn, width, segments.len()));
+    })
+}
+
+/// Embeds the segments of each track and lets `join` make its mean vector of them, `times` times: it gets (row, time), the
+/// segments and the place for the vector.
+fn each_track(
+    store: &Store,
+    rows: &[usize],
+    model: &Model,
+    times: usize,
+    monitor: &dyn Monitor,
+    join: impl Fn((usize, usize), &[f32], &mut [f32]) + Sync,
+) -> Result<Vec<f32>> {
     let header = &model.header;
     if store.recipe() != &header.front_end {
         return Err(Error::file(
@@ -32,10 +68,10 @@ pub fn embed_tracks(store: &Store, rows: &[usize], model: &Model, monitor: &dyn 
     let network = model.network()?;
     let track = header.track;
     let parts = track.layer.parts(&*network);
-    let width = parts.iter().sum();
-    let mut points = vec![0.0; rows.len() * width];
+    let width: usize = parts.iter().sum();
+    let mut points = vec![0.0; rows.len() * times * width];
     monitor.begin("embedding", Some(rows.len() as u64));
-    points.par_chunks_exact_mut(width).zip(rows).try_for_each(|(point, &row)| {
+    points.par_chunks_exact_mut(times * width).zip(rows).try_for_each(|(points, &row)| {
         if monitor.interrupted() {
             return Err(Error::Interrupted("stopped while embedding; nothing was written".to_owned()));
         }
@@ -43,8 +79,10 @@ pub fn embed_tracks(store: &Store, rows: &[usize], model: &Model, monitor: &dyn 
         let count = if frames.len() <= header.frames { 1 } else { track.segments };
         let segments = TrackSegments::new([frames].into_iter(), header.frames, count);
         let embedded = network.embed(&model.params, &segments, track.layer);
-        point.copy_from_slice(&average(&embedded, width, count));
-        finish(&model.output, &parts, point);
+        for (time, point) in points.chunks_exact_mut(width).enumerate() {
+            join((row, time), &embedded, point);
+            finish(&model.output, &parts, point);
+        }
         monitor.advance(1);
         Ok(())
     })?;

@@ -21,6 +21,8 @@ struct Frame {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Panel {
     pub(super) dims: usize,
+    /// How many points there are.
+    pub(super) len: usize,
     /// How many coordinates are looked at first.
     pub(super) head: usize,
     frame: Frame,
@@ -43,7 +45,7 @@ impl Panel {
     /// Lays out points anew.
     pub(super) fn fit(&mut self, dims: usize, coordinates: &[f64], weights: &[f64]) {
         let blocks = weights.len().div_ceil(BLOCK);
-        self.dims = dims;
+        (self.dims, self.len) = (dims, weights.len());
         self.head = if dims >= 16 && weights.len() >= SORTED { dims.div_ceil(2) } else { dims };
         self.frame.fit(dims, coordinates, self.head < dims);
         self.values.reset(blocks * dims * BLOCK);
@@ -90,6 +92,7 @@ impl Panel {
         }
         self.radius[hole / BLOCK] = self.radius[hole / BLOCK].max(norm);
         self.heads[last] = ABSENT;
+        self.len = last;
         if last.is_multiple_of(BLOCK) {
             let blocks = last / BLOCK;
             self.radius.truncate(blocks);

@@ -11,40 +11,30 @@ pub(super) struct Row<'a> {
     pub(super) places: &'a mut Vec<u32>,
 }
 
+/// Vectors looked at together.
+const VECTORS: usize = 4;
+
 impl Kernel for Row<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        match S::LANES {
-            16 => self.scan::<S, 4>(simd),
-            _ => self.scan::<S, 8>(simd),
-        }
-    }
-}
-
-impl Row<'_> {
-    /// `V` vectors make a block.
-    #[inline(always)]
-    fn scan<S: Simd, const V: usize>(self, simd: S) {
         let Self { panel, of, places } = self;
         let (head, square) = (panel.heads[of], panel.heads[of] + panel.tails[of]);
         panel.heads[of] = ABSENT;
         panel.least.resize(panel.heads.len(), 0.0);
+        let count = panel.len;
         let mut nearest = simd.splat(ABSENT);
-        for block in 0..panel.radius.len() {
-            let reach = square.sqrt() + panel.radius[block];
+        for start in (0..count).step_by(VECTORS * S::LANES) {
+            let reach = square.sqrt() + panel.radius[start / BLOCK];
             let slack = panel.slack() * reach * reach + TINY;
             let bounds = [simd.splat(square + slack), simd.splat(square - slack)];
-            let most = one_block::<S, V>(simd, panel, block, of, bounds);
-            nearest = simd.min(nearest, most);
+            nearest = simd.min(nearest, part(simd, panel, start, of, bounds));
         }
         panel.heads[of] = head;
         let nearest = simd.splat(simd.least(nearest));
-        for at in (0..panel.least.len()).step_by(S::LANES) {
-            // SAFETY: `least` holds whole blocks, each of whole vectors.
-            let least = unsafe { simd.load(panel.least.as_ptr().add(at)) };
-            let mut bits = !simd.greater(least, nearest) & ((1u32 << S::LANES) - 1);
+        for at in (0..count).step_by(S::LANES) {
+            let mut bits = !simd.greater(vector(simd, &panel.least, at), nearest) & ((1u32 << S::LANES) - 1);
             while bits != 0 {
                 places.push((at as u32) + bits.trailing_zeros());
                 bits &= bits - 1;
@@ -53,31 +43,46 @@ impl Row<'_> {
     }
 }
 
-/// Writes the least possible distances of a block and returns the largest possible ones, the lowest of each lane.
+/// Writes the least possible distances of the places from `start` on and returns the largest possible ones, the lowest
+/// of each lane.
 #[inline(always)]
-fn one_block<S: Simd, const V: usize>(simd: S, panel: &mut Panel, block: usize, of: usize, bounds: [S::F; 2]) -> S::F {
-    let (start, dims) = (block * BLOCK, panel.dims);
-    assert!(panel.values.len() >= (block + 1) * dims * BLOCK && V * S::LANES == BLOCK, "a whole block");
-    let own = simd.splat(panel.inverse[of]);
-    let mut acc = [simd.splat(0.0); V];
-    for (k, &query) in panel.queries[of * dims..(of + 1) * dims].iter().enumerate() {
-        let query = simd.splat(query);
-        for v in 0..V {
-            // SAFETY: block `block` of `values` is whole: `dims` rows of BLOCK = V · LANES values.
-            let values = unsafe { simd.load(panel.values.as_ptr().add((block * dims + k) * BLOCK + v * S::LANES)) };
-            acc[v] = simd.mul_add(query, values, acc[v]);
+fn part<S: Simd>(simd: S, panel: &mut Panel, start: usize, of: usize, bounds: [S::F; 2]) -> S::F {
+    let (dims, own) = (panel.dims, simd.splat(panel.inverse[of]));
+    let rows = start / BLOCK * dims * BLOCK + start % BLOCK;
+    assert!(start % BLOCK + VECTORS * S::LANES <= BLOCK, "vectors within a block");
+    assert!(panel.values.len() >= (start / BLOCK + 1) * dims * BLOCK, "a whole block");
+    // Even and odd coordinates apart: twice as many sums in flight.
+    let mut sums = [[simd.splat(0.0); VECTORS]; 2];
+    let query = &panel.queries[of * dims..(of + 1) * dims];
+    let (pairs, last) = query.as_chunks::<2>();
+    for (pair, query) in pairs.iter().enumerate() {
+        for parity in 0..2 {
+            let query = simd.splat(query[parity]);
+            for v in 0..VECTORS {
+                let at = rows + (2 * pair + parity) * BLOCK + v * S::LANES;
+                // SAFETY: row `2·pair + parity < dims` of the block holds BLOCK values, the vectors are within it.
+                let values = unsafe { simd.load(panel.values.as_ptr().add(at)) };
+                sums[parity][v] = simd.mul_add(query, values, sums[parity][v]);
+            }
+        }
+    }
+    if let [query] = last {
+        for v in 0..VECTORS {
+            // SAFETY: as above, of the last row.
+            let values = unsafe { simd.load(panel.values.as_ptr().add(rows + (dims - 1) * BLOCK + v * S::LANES)) };
+            sums[0][v] = simd.mul_add(simd.splat(*query), values, sums[0][v]);
         }
     }
     let mut nearest = simd.splat(ABSENT);
-    for v in 0..V {
+    for v in 0..VECTORS {
         let at = start + v * S::LANES;
         let norms = simd.add(vector(simd, &panel.heads, at), vector(simd, &panel.tails, at));
-        let acc = simd.add(acc[v], norms);
+        let sum = simd.add(simd.add(sums[0][v], sums[1][v]), norms);
         let factor = simd.div(simd.splat(1.0), simd.add(vector(simd, &panel.inverse, at), own));
-        nearest = simd.min(nearest, simd.mul(simd.add(acc, bounds[0]), factor));
+        nearest = simd.min(nearest, simd.mul(simd.add(sum, bounds[0]), factor));
         let least = &mut panel.least[at..at + S::LANES];
         // SAFETY: `least` has LANES places.
-        unsafe { simd.store(least.as_mut_ptr(), simd.mul(simd.add(acc, bounds[1]), factor)) };
+        unsafe { simd.store(least.as_mut_ptr(), simd.mul(simd.add(sum, bounds[1]), factor)) };
     }
     nearest
 }
