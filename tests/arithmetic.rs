@@ -9,6 +9,10 @@ const BANDS: usize = 128;
 /// How far embeddings, of length 1, may be from those in f32.
 const TOLERANCE: f64 = 5e-3;
 
+/// How far the gradient behind a forward pass in bf16 may be from that in f32, relative: now and then another pixel of a
+/// window is the largest.
+const GRADIENT_TOLERANCE: f64 = 3e-2;
+
 /// A network with random weights and segments whose frames hang together as music's do, at several levels.
 struct Case {
     network: Box<dyn Network>,
@@ -42,6 +46,18 @@ impl Case {
     fn embed(&self) -> Vec<f32> {
         let segments = InMemory { values: &self.segments, size: FRAMES * BANDS };
         self.network.embed(&self.params, &segments, Layer::Embedding)
+    }
+
+    /// The gradient of the parameters under slopes of the embeddings that are the same at every call.
+    fn gradient(&self) -> Vec<f32> {
+        let segments = InMemory { values: &self.segments, size: FRAMES * BANDS };
+        let mut pass = self.network.training_pass();
+        let count = pass.forward(&self.params, &segments, (0, 0)).len();
+        let mut random = Random::keyed(7, &[]);
+        let slopes: Vec<f32> = (0..count).map(|_| random.normal() as f32).collect();
+        let mut gradient = vec![0.0; self.params.len()];
+        pass.backward(&self.params, &segments, &slopes, &mut gradient);
+        gradient
     }
 
     fn param(&self, name: &str) -> &[f32] {
@@ -78,8 +94,15 @@ impl Case {
 
 /// Eight significant bits, ties to even.
 fn bf16(x: f32) -> f32 {
+    if x == 0.0 {
+        return x;
+    }
     let step = 2f32.powi(x.abs().log2().floor() as i32 - 7);
-    if x == 0.0 { x } else { (x / step).round_ties_even() * step }
+    (x / step).round_ties_even() * step
+}
+
+fn with_threads<R: Send>(threads: usize, run: impl FnOnce() -> R + Send) -> R {
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(run)
 }
 
 fn distances(a: &[f32], b: &[f32], dims: usize) -> Vec<f64> {
@@ -101,22 +124,42 @@ fn rounding_to_bf16_moves_embeddings_less_than_the_tolerance() {
     assert_near("model of bf16 to f32", &distances(&model, &case.embed(), case.network.dims()), TOLERANCE);
 }
 
+/// Sets the network to bf16, or says why the rest of the test is skipped.
+fn in_bf16(case: &mut Case) -> bool {
+    let Err(error) = case.network.compute_in(Arithmetic::Bf16) else { return true };
+    assert!(Tiles::request().is_err() && error.to_string().contains("AMX"), "{error}");
+    assert!(std::env::var_os("HOMONYM_REQUIRE_ISA").is_none(), "{error}");
+    println!("skipped: {error}");
+    false
+}
+
 #[test]
-fn bf16_is_near_f32_and_nearer_its_model_or_refused() {
-    let mut case = Case::new(2);
+fn embeddings_in_bf16_are_near_those_in_f32_and_are_the_models() {
+    let mut case = Case::new(3);
     let dims = case.network.dims();
     let f32s = case.embed();
-    if let Err(error) = case.network.embed_in(Arithmetic::Bf16) {
-        assert!(Tiles::request().is_err(), "{error}");
-        assert!(error.to_string().contains("AMX"), "{error}");
-        assert_eq!(case.embed(), f32s, "what was refused changes nothing");
-        assert!(std::env::var_os("HOMONYM_REQUIRE_ISA").is_none(), "{error}");
-        return println!("skipped: embeddings in bf16: {error}");
+    if !in_bf16(&mut case) {
+        return assert_eq!(case.embed(), f32s, "what was refused changes nothing");
     }
-    let bf16s = case.embed();
+    let bf16s = with_threads(1, || case.embed());
+    for round in 0..4 {
+        assert_eq!(with_threads(3, || case.embed()), bf16s, "round {round}: threads must not see each other's tiles");
+    }
     assert_near("bf16 to f32", &distances(&bf16s, &f32s, dims), TOLERANCE);
     let model: Vec<f32> = case.segments.chunks_exact(FRAMES * BANDS).flat_map(|segment| case.model(segment)).collect();
-    assert_near("bf16 to its model", &distances(&bf16s, &model, dims), TOLERANCE / 10.0);
-    case.network.embed_in(Arithmetic::F32).unwrap();
+    assert_near("bf16 to its model", &distances(&bf16s, &model, dims), 1e-5);
+    case.network.compute_in(Arithmetic::F32).unwrap();
     assert_eq!(case.embed(), f32s);
+}
+
+#[test]
+fn gradients_behind_bf16_are_near_those_behind_f32() {
+    let mut case = Case::new(2);
+    let f32s = case.gradient();
+    if !in_bf16(&mut case) {
+        return;
+    }
+    let norm = f32s.iter().map(|&g| f64::from(g).powi(2)).sum::<f64>().sqrt();
+    let apart = distances(&case.gradient(), &f32s, f32s.len())[0] / norm;
+    assert_near("gradient behind bf16 to f32, relative", &[apart], GRADIENT_TOLERANCE);
 }

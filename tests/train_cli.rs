@@ -7,6 +7,8 @@ use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use homonym::random::Random;
+use homonym::store::embeddings::Embeddings;
+use homonym_kernels::Tiles;
 use serde_json::Value;
 
 const ARTISTS: usize = 6;
@@ -94,6 +96,7 @@ fn audio_becomes_artists() {
     let embedded = json(path, "embed store --model m.safetensors --out tracks");
     assert_eq!((&embedded["tracks"], &embedded["dims"]), (&(ARTISTS * TRACKS).into(), &8.into()));
     assert_eq!(embedded["origin"]["model"], trained["model_hash"]);
+    bf16_computes_or_is_refused(path);
     let split = json(path, "split tracks --distance 1 --name-column name --out labels.csv");
     assert_eq!((&split["tracks"], &split["names"]), (&(ARTISTS * TRACKS).into(), &(ARTISTS / 2).into()));
     let accuracy = json(path, "evaluate classification tracks")["accuracy"].as_f64().unwrap();
@@ -107,6 +110,26 @@ fn audio_becomes_artists() {
     });
     assert_eq!(fs::read(path.join("whole/labels.csv")).unwrap(), fs::read(path.join("labels.csv")).unwrap());
     assert_eq!(fs::read(path.join("whole/embeddings.npy")).unwrap(), fs::read(path.join("tracks.npy")).unwrap());
+}
+
+/// `tracks` once more in bf16 and a step of training, or the word that this machine cannot, before any work is done.
+fn bf16_computes_or_is_refused(path: &Path) {
+    let embed = "embed store --model m.safetensors --out near --arithmetic bf16";
+    let train = "train store --preset paper --config small.toml --steps 1 --out near --arithmetic bf16";
+    if Tiles::request().is_err() {
+        println!("skipped: embedding and training in bf16: this machine lacks AMX");
+        for verb in [embed, train, "run c.csv --model m.safetensors --distance 1 --out near --arithmetic bf16"] {
+            let told = fails(path, verb, 2);
+            assert!(told.contains("arithmetic") && told.contains("AMX") && told.contains("f32"), "{told}");
+            assert!(!path.join("near").exists() && !path.join("near.npy").exists());
+        }
+        return;
+    }
+    assert_eq!(json(path, embed)["origin"]["arithmetic"], "bf16");
+    let [near, exact] = ["near", "tracks"].map(|prefix| Embeddings::open(&path.join(prefix)).unwrap().points.data);
+    let furthest = near.iter().zip(&exact).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(furthest > 0.0 && furthest < 5e-3, "{furthest}");
+    assert_eq!(json(path, train)["config"]["arithmetic"], "bf16");
 }
 
 #[test]

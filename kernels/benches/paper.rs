@@ -2,8 +2,12 @@
 //! multiply-adds counted as two, of the *direct dense* convolution, for the gradients too.
 #![allow(missing_docs)]
 
+#[allow(unreachable_pub)]
+mod noise;
+
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use homonym_kernels::*;
+use noise::noise;
 
 struct Layer {
     name: &'static str,
@@ -36,16 +40,6 @@ impl Layer {
     }
 }
 
-fn noise(seed: usize, count: usize) -> Vec<f32> {
-    let mut state = seed as u32 * 2 + 1;
-    (0..count)
-        .map(|_| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 8) as f32 / (1 << 23) as f32 - 1.0
-        })
-        .collect()
-}
-
 fn forward(criterion: &mut Criterion) {
     for layer in Layer::paper() {
         let weights = ConvWeights::pack(&layer.shape, &layer.w, &layer.bias);
@@ -63,6 +57,18 @@ fn forward(criterion: &mut Criterion) {
             layer.forward(isa, &weights, &mut y, None);
             let error = y.iter().zip(&*want).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
             assert!(error < 1e-3, "{isa}: off by {error}");
+        }
+        match Tiles::request() {
+            Ok(tiles) => {
+                let weights = ConvWeights::pack_bf16(tiles, &layer.shape, &layer.w, &layer.bias);
+                let mut y = Buffer::zeros(layer.shape.output.len());
+                group.bench_function("bf16", |bench| {
+                    bench.iter(|| layer.forward(Isa::PORTABLE, &weights, &mut y, None));
+                });
+                let error = y.iter().zip(&*want).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+                assert!(error > 0.0 && error < 0.1, "bf16: off by {error}");
+            }
+            Err(reason) => println!("skipped: {}/forward/bf16: {reason}", layer.name),
         }
     }
 }

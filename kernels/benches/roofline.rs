@@ -5,9 +5,13 @@
 //! portable set's.
 #![allow(missing_docs)]
 
+#[allow(unreachable_pub)]
+mod noise;
+
 use std::time::Instant;
 
 use homonym_kernels::*;
+use noise::noise;
 
 /// Name, images, rows, columns, inputs, outputs, kernel.
 type Layer = (&'static str, usize, [usize; 3], usize, [usize; 2]);
@@ -35,16 +39,6 @@ const LAYERS: [Layer; 17] = [
     ("5x5", 2, [64, 48, 64], 64, [5, 5]),
     ("64", 2, [64, 48, 64], 64, [3, 3]),
 ];
-
-fn noise(seed: usize, count: usize) -> Vec<f32> {
-    let mut state = seed as u32 * 2 + 1;
-    (0..count)
-        .map(|_| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 8) as f32 / (1 << 23) as f32 - 1.0
-        })
-        .collect()
-}
 
 /// Seconds of the fastest of at least 3 runs within half a second.
 fn best(mut work: impl FnMut()) -> f64 {

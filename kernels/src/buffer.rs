@@ -29,6 +29,13 @@ impl Buffer {
         }
         &mut self[..len]
     }
+
+    /// `len` zeros in the memory of what was there before.
+    pub(crate) fn reset(&mut self, len: usize) {
+        self.lines.clear();
+        self.lines.resize(len.div_ceil(LINE), Line([0.0; LINE]));
+        self.len = len;
+    }
 }
 
 impl Deref for Buffer {

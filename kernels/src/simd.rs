@@ -19,16 +19,30 @@ pub(crate) trait Simd: Copy {
     /// `a · b + c`; fused where the set has it.
     fn mul_add(self, a: Self::F, b: Self::F, c: Self::F) -> Self::F;
     fn max(self, a: Self::F, b: Self::F) -> Self::F;
+    fn min(self, a: Self::F, b: Self::F) -> Self::F;
+    /// Bit `i` is set where `a > b` in lane `i`.
+    fn greater(self, a: Self::F, b: Self::F) -> u32;
     /// Lane by lane `if a > b { x } else { y }`.
     fn select_gt(self, a: Self::F, b: Self::F, x: Self::F, y: Self::F) -> Self::F;
     /// To the nearest integer, ties to even.
     fn round(self, a: Self::F) -> Self::F;
+    /// The lanes of even and of odd number of `a` followed by `b`.
+    fn unzip(self, a: Self::F, b: Self::F) -> (Self::F, Self::F);
+    /// The lanes from last to first.
+    fn reverse(self, a: Self::F) -> Self::F;
+    /// Lane 0.
+    fn first(self, a: Self::F) -> f32;
     /// The sum of the lanes, added pairwise in a fixed order.
     fn sum(self, a: Self::F) -> f32;
+    /// The lowest of the lanes.
+    fn least(self, a: Self::F) -> f32;
     /// `(e, m)` with `a = m · 2^e` and `1 ≤ m < 2`; for positive, normal, finite `a`.
     fn split_exponent(self, a: Self::F) -> (Self::F, Self::F);
     /// `2^n` for integer-valued `n` in −126..=127.
     fn pow2(self, n: Self::F) -> Self::F;
+
+    /// A hint that the line at `at`, which may be any address, is needed soon.
+    fn prefetch(self, _at: *const f32) {}
 
     /// Lane by lane value number `index` (whole, taken modulo 8) of the four at `low` followed by the four at `high`.
     ///

@@ -331,6 +331,61 @@ fn dense_and_its_gradients_match_their_definitions() {
 }
 
 #[test]
+fn power_spectra_match_their_definition() {
+    each_isa(|isa| {
+        for n in [2, 4, 6, 18, 30, 34, 62, 66, 68, 100, 250, 512] {
+            let mut values = Values::new(n as u64);
+            let x = values.take(n);
+            let pairs = x.as_chunks().0.iter().map(|&[re, im]| (f64::from(re), f64::from(im))).collect::<Vec<_>>();
+            let narrow = |(re, im): (f64, f64)| [re as f32, im as f32];
+            let z: Vec<[f32; 2]> = naive::transform(&pairs).into_iter().map(narrow).collect();
+            let mut got = vec![0.0; n / 2 + 1];
+            power_spectrum(isa, &HalfTransform::new(n), &z, &mut got);
+            let real: Vec<_> = x.iter().map(|&x| (f64::from(x), 0.0)).collect();
+            let want = naive::transform(&real).into_iter().map(|(re, im)| re * re + im * im);
+            let want: Vec<f64> = want.take(n / 2 + 1).collect();
+            let loudest = want.iter().fold(0.0, |a: f64, b| a.max(*b));
+            assert!(largest_error(&got, &want) < 1e-6 * loudest, "{isa} n = {n}: {got:?} for {want:?}");
+        }
+    });
+}
+
+/// A sine, whose bin has the magnitude 64: in bins far from it errors must be small beside one, not beside 64².
+#[test]
+fn quiet_bins_are_right_beside_loud_ones() {
+    each_isa(|isa| {
+        let n = 256;
+        let hann = |j: usize| (std::f64::consts::PI * j as f64 / n as f64).sin().powi(2);
+        let x: Vec<f64> = (0..n).map(|j| hann(j) * (0.1 * j as f64).sin()).collect();
+        let z = naive::transform(&x.as_chunks().0.iter().map(|&[re, im]| (re, im)).collect::<Vec<_>>());
+        let z: Vec<[f32; 2]> = z.into_iter().map(|(re, im)| [re as f32, im as f32]).collect();
+        let mut got = vec![0.0; n / 2 + 1];
+        power_spectrum(isa, &HalfTransform::new(n), &z, &mut got);
+        let want = naive::transform(&x.iter().map(|&x| (x, 0.0)).collect::<Vec<_>>());
+        for (k, (got, (re, im))) in got.iter().zip(want).enumerate() {
+            let want = re.hypot(im);
+            assert!((f64::from(*got).sqrt() - want).abs() < 1e-5, "{isa} bin {k}: {} for {want}", got.sqrt());
+        }
+    });
+}
+
+#[test]
+fn band_sums_match_their_definition() {
+    each_isa(|isa| {
+        let mut values = Values::new(3);
+        let spans = [(0, 1), (0, 7), (3, 8), (5, 9), (2, 16), (11, 17), (4, 33), (40, 2), (1, 64)];
+        let rows: Vec<(usize, Vec<f32>)> = spans.iter().map(|&(first, count)| (first, values.take(count))).collect();
+        let bands = Bands::new(rows.clone());
+        let bins = values.take(bands.reach() + 3);
+        let mut got = vec![9.0; bands.count()];
+        band_sums(isa, &bands, &bins, &mut got);
+        let term = |first: usize, (j, &weight): (usize, &f32)| f64::from(weight) * f64::from(bins[first + j]);
+        let sum = |(first, row): &(usize, Vec<f32>)| row.iter().enumerate().map(|each| term(*first, each)).sum();
+        assert!(largest_error(&got, &rows.iter().map(sum).collect::<Vec<f64>>()) < 1e-6, "{isa}");
+    });
+}
+
+#[test]
 fn distances_match_their_definition_even_of_near_points() {
     each_isa(|isa| {
         for d in [1, 3, 16, 32, 33, 256] {
@@ -348,5 +403,90 @@ fn distances_match_their_definition_even_of_near_points() {
             }
         }
         squared_distances(isa, &[], &[], 3, &mut []);
+    });
+}
+
+/// Points in `dims` dimensions around a few centres, far from the origin, with an outlier and a pair of equal points.
+fn weighted_points(count: usize, dims: usize) -> (Vec<f64>, Vec<f64>) {
+    let mut values = Values::new((count * 3 + dims) as u64);
+    let centres: Vec<f32> = values.take(5 * dims);
+    let mut coordinates: Vec<f64> = (0..count * dims)
+        .map(|at| 7.0 + f64::from(centres[at / dims % 5 * dims + at % dims]) + 0.1 * f64::from(values.next()))
+        .collect();
+    coordinates[0] += 300.0;
+    coordinates.copy_within(dims..2 * dims, (count - 1) * dims);
+    let weights = (0..count).map(|_| f64::from((values.next() * 8.0) as i32).abs().exp2().floor().max(1.0));
+    (coordinates, weights.collect())
+}
+
+/// All squared Ward distances from one point, by definition, with the places they lead to; nearest first.
+fn neighbours(coordinates: &[f64], weights: &[f64], of: usize, label: impl Fn(usize) -> usize) -> Vec<(f64, usize)> {
+    let dims = coordinates.len() / weights.len();
+    let squared = |to: usize| {
+        let sum: f64 = (0..dims).map(|k| (coordinates[of * dims + k] - coordinates[to * dims + k]).powi(2)).sum();
+        2.0 / (1.0 / weights[of] + 1.0 / weights[to]) * sum
+    };
+    let mut all: Vec<(f64, usize)> =
+        (0..weights.len()).filter(|&to| label(to) != label(of)).map(|to| (squared(to), to)).collect();
+    all.sort_by(|a, b| a.partial_cmp(b).unwrap());
+    all
+}
+
+#[test]
+fn neighbours_match_their_definition() {
+    each_isa(|isa| {
+        for (count, dims) in [(3, 1), (50, 3), (96, 32), (145, 7), (200, 256), (1030, 33), (1100, 16)] {
+            let (coordinates, weights) = weighted_points(count, dims);
+            let mut points = WeightedPoints::default();
+            points.refill(dims, coordinates.iter().copied(), weights.iter().copied());
+            let queries: Vec<u32> = (0..count as u32).step_by(1 + count / 60).chain([count as u32 - 1]).collect();
+            let labels: Vec<u32> = (0..count as u32).map(|place| place % 3).collect();
+            for (k, labels) in [(1, None), (4, None), (4, Some(&labels[..])), (count + 2, None)] {
+                let mut found = vec![Neighbour::NONE; k * queries.len()];
+                points.nearest(isa, &queries, labels, &mut found);
+                for (&query, found) in queries.iter().zip(found.chunks(k)) {
+                    let label = |place: usize| labels.map_or(place, |labels| labels[place] as usize);
+                    let want = neighbours(&coordinates, &weights, query as usize, label);
+                    for (rank, got) in found.iter().enumerate() {
+                        let Some(want) = want.get(rank) else {
+                            assert_eq!(*got, Neighbour::NONE, "{isa} {count} {dims}: there are no more");
+                            continue;
+                        };
+                        let close = (got.squared - want.0).abs() <= 1e-12 * want.0;
+                        assert!(close, "{isa} {count} {dims}, rank {rank} of {query}: {got:?} for {want:?}");
+                    }
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn candidates_hold_the_nearest_through_all_merges() {
+    each_isa(|isa| {
+        for (count, dims) in [(2, 1), (49, 5), (100, 32), (130, 3)] {
+            let (coordinates, weights) = weighted_points(count, dims);
+            let mut points = WeightedPoints::default();
+            points.refill(dims, coordinates.into_iter(), weights.into_iter());
+            let mut places = Vec::new();
+            for round in 0..count - 1 {
+                let of = (round * 7) % points.len();
+                points.candidates(isa, of, &mut places);
+                let coordinates: Vec<f64> = (0..points.len()).flat_map(|place| points.point(place)).copied().collect();
+                let weights: Vec<f64> = (0..points.len()).map(|place| points.weight(place)).collect();
+                let want = neighbours(&coordinates, &weights, of, |place| place)[0];
+                assert!(places.contains(&(want.1 as u32)), "{isa} {count} {dims}: {places:?} without {want:?}");
+                assert!(places.iter().all(|&place| place as usize != of && (place as usize) < points.len()));
+                let mut one = [Neighbour::NONE];
+                points.nearest(isa, &[of as u32], None, &mut one);
+                assert_eq!(one[0].squared, points.squared(of, one[0].place as usize));
+                assert!(
+                    (one[0].squared - want.0).abs() <= 1e-12 * want.0,
+                    "{isa} {count} {dims}: {one:?} for {want:?}"
+                );
+                points.merge(of, want.1);
+            }
+            assert_eq!(points.len(), 1);
+        }
     });
 }

@@ -40,7 +40,7 @@ fn products_match_their_definition_also_of_transposed_matrices() {
 /// Images, rows, columns, inputs, outputs, kernel, stride; "same" or valid.
 type Sizes = (usize, [usize; 3], usize, [usize; 2], [usize; 2], bool);
 
-const SHAPES: [Sizes; 24] = [
+const SHAPES: [Sizes; 29] = [
     (2, [9, 1, 3], 5, [4, 1], [1, 1], true),
     (3, [129, 1, 24], 40, [4, 1], [1, 1], true),
     (5, [8, 1, 20], 33, [2, 1], [1, 1], true),
@@ -55,6 +55,9 @@ const SHAPES: [Sizes; 24] = [
     (1, [5, 5, 2], 300, [5, 5], [1, 1], false),
     (2, [11, 9, 3], 8, [1, 1], [2, 2], false),
     (1, [3, 40, 70], 20, [3, 5], [1, 1], true),
+    (2, [60, 40, 2], 10, [3, 3], [2, 1], true),
+    (2, [600, 1, 3], 12, [5, 1], [2, 1], true),
+    (2, [1, 700, 3], 5, [1, 4], [1, 2], true),
     // By Winograd:
     (1, [4, 4, 16], 16, [3, 3], [1, 1], true),
     (3, [9, 7, 20], 33, [3, 3], [1, 1], true),
@@ -66,6 +69,8 @@ const SHAPES: [Sizes; 24] = [
     (1, [70, 66, 16], 16, [3, 3], [1, 1], true),
     (2, [8, 12, 300], 20, [3, 3], [1, 1], true),
     (1, [5, 30, 19], 64, [3, 3], [1, 1], true),
+    (1, [6, 7, 16], 130, [3, 3], [1, 1], true),
+    (5, [90, 70, 16], 16, [3, 3], [1, 1], true),
 ];
 
 /// A convolution with random contents.

@@ -14,7 +14,7 @@ use symphonia::core::formats::{FormatReader, Track, TrackType};
 use symphonia::core::io::MediaSourceStream;
 use symphonia::core::packet::Packet;
 
-use super::{CONVERT, Decoder, Header, READABLE, REFETCH, downmix, format_name, mp4, unreadable};
+use super::{CONVERT, Decoder, Header, READABLE, REFETCH, format_name, mp4, unreadable};
 use crate::{Error, Result};
 
 /// Damaged packets are tolerated up to this share of all packets: one in ten.
@@ -31,7 +31,8 @@ struct Coded {
     decoded: u64,
     /// The first block, decoded on opening because only decoding shows the true rate (as of HE-AAC).
     first: Vec<f32>,
-    interleaved: Vec<f32>,
+    /// The channels of a packet.
+    planes: Vec<Vec<f32>>,
     packets: u64,
     skipped: u64,
 }
@@ -104,7 +105,7 @@ impl Coded {
             sound: 0..u64::MAX,
             decoded: 0,
             first: Vec::new(),
-            interleaved: Vec::new(),
+            planes: Vec::new(),
             packets: 0,
             skipped: 0,
         })
@@ -127,9 +128,9 @@ impl Coded {
             Ok(buffer) => {
                 let (rate, channels) = (buffer.spec().rate(), buffer.spec().channels().count());
                 let early = before_zero(&packet).min(buffer.frames());
-                buffer.copy_to_vec_interleaved(&mut self.interleaved);
+                buffer.copy_to_vecs_planar(&mut self.planes);
                 self.check_constant(rate, channels)?;
-                downmix(&self.interleaved[early * channels..], channels, mono);
+                mean(&self.planes, early, mono);
                 Ok(true)
             }
             Err(Fault::IoError(_) | Fault::DecodeError(_)) => {
@@ -177,6 +178,18 @@ impl Coded {
         }
         Ok(false)
     }
+}
+
+/// Appends the mean of the channels from a sample on.
+fn mean(planes: &[Vec<f32>], from: usize, mono: &mut Vec<f32>) {
+    let start = mono.len();
+    mono.extend_from_slice(&planes[0][from..]);
+    let mono = &mut mono[start..];
+    for plane in &planes[1..] {
+        mono.iter_mut().zip(&plane[from..]).for_each(|(sum, sample)| *sum += sample);
+    }
+    let scale = 1.0 / planes.len() as f32;
+    mono.iter_mut().for_each(|sum| *sum *= scale);
 }
 
 /// Samples of a decoded packet that lie before time zero: an Ogg stream whose first page counts fewer samples than it

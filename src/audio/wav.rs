@@ -1,21 +1,18 @@
-//! WAV, through hound: integer PCM of 8, 16, 24 or 32 bits and floats of 32 bits, plain or WAVE_FORMAT_EXTENSIBLE.
+//! WAV: integer PCM of 8, 16, 24 or 32 bits and floats of 32 bits, plain or WAVE_FORMAT_EXTENSIBLE, as sound files are
+//! found: with chunks of odd length, a length left open by a program that wrote to a pipe, or cut off.
 //!
-//! hound wants headers stricter than those of sound files as they are found: no padding after chunks of odd length, no
-//! length left open by a program that wrote to a pipe, no file cut off. It also takes samples narrower than their
-//! container for its lower bits, where WAVE_FORMAT_EXTENSIBLE has them in the upper ones. So it is handed a plain header
-//! made from the file's own, and then the file from its first sample on.
+//! WAVE_FORMAT_EXTENSIBLE has samples that are narrower than their container in its upper bits, so only the container
+//! counts here.
 
 use std::fs::File;
-use std::io::{self, BufReader, Chain, Cursor, Read as _, Seek as _, SeekFrom};
+use std::io::{self, BufReader, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use hound::{SampleFormat, WavReader};
-
-use super::{CONVERT, Decoder, Header, REFETCH, downmix};
+use super::{CONVERT, Decoder, Header, REFETCH};
 use crate::{Error, Result};
 
-/// Samples decoded at a time, about.
-const BLOCK: usize = 1 << 14;
+/// Frames (a sample of every channel) decoded at a time.
+const BLOCK: u64 = 1 << 13;
 /// Programs that cannot seek back write this much or more as the length of their sound.
 const OPEN_LENGTH: u64 = 0x7FFF_F000;
 
@@ -30,8 +27,10 @@ pub(super) fn recognises(head: &[u8]) -> bool {
 struct Wav {
     path: PathBuf,
     header: Header,
-    reader: WavReader<Chain<Cursor<Vec<u8>>, BufReader<File>>>,
-    interleaved: Vec<f32>,
+    format: [u8; 16],
+    /// The sound, whole frames.
+    sound: io::Take<BufReader<File>>,
+    bytes: Vec<u8>,
 }
 
 /// Reads the header and checks it.
@@ -42,19 +41,15 @@ pub(super) fn open(path: &Path, file: File) -> Result<Box<dyn Decoder>> {
     let present = file_bytes.saturating_sub(file.stream_position().map_err(Error::io(path))?);
     let length = if length >= OPEN_LENGTH { length.min(present) } else { length };
     let codec = check_format(path, &format)?;
-
-    let frame_bytes = u64::from(word(&format, 12));
-    let present_frames = length.min(present) / frame_bytes;
-    let sound = Cursor::new(plain_header(&format, (present_frames * frame_bytes) as u32)).chain(file);
-    let reader = WavReader::new(sound).map_err(fault(path))?;
-    let spec = reader.spec();
+    let (sample_rate, frame_bytes) = (long(&format, 4), u64::from(word(&format, 12)));
     let header = Header {
         codec,
-        sample_rate: spec.sample_rate,
-        channels: spec.channels.into(),
-        declared: Some((length / frame_bytes) as f64 / f64::from(spec.sample_rate)),
+        sample_rate,
+        channels: word(&format, 2).into(),
+        declared: Some((length / frame_bytes) as f64 / f64::from(sample_rate)),
     };
-    Ok(Box::new(Wav { path: path.to_path_buf(), header, reader, interleaved: Vec::new() }))
+    let sound = file.take(length.min(present) / frame_bytes * frame_bytes);
+    Ok(Box::new(Wav { path: path.to_path_buf(), header, format, sound, bytes: Vec::new() }))
 }
 
 impl Decoder for Wav {
@@ -63,21 +58,37 @@ impl Decoder for Wav {
     }
 
     fn next(&mut self, mono: &mut Vec<f32>) -> Result<bool> {
-        let spec = self.reader.spec();
-        let full_range = (1_u32 << (spec.bits_per_sample - 1)) as f32;
-        let block = BLOCK.next_multiple_of(self.header.channels);
-        self.interleaved.clear();
-        let samples = &mut self.interleaved;
-        let read = match spec.sample_format {
-            SampleFormat::Float => self.reader.samples().take(block).try_for_each(|x| x.map(|x| samples.push(x))),
-            SampleFormat::Int => {
-                let mut integers = self.reader.samples::<i32>().take(block);
-                integers.try_for_each(|x| x.map(|x| samples.push(x as f32 / full_range)))
-            }
-        };
-        read.map_err(fault(&self.path))?;
-        downmix(samples, self.header.channels, mono);
-        Ok(!samples.is_empty())
+        let (tag, frame_bytes, bits) = (word(&self.format, 0), word(&self.format, 12), word(&self.format, 14));
+        self.bytes.clear();
+        let block = BLOCK * u64::from(frame_bytes);
+        self.sound.by_ref().take(block).read_to_end(&mut self.bytes).map_err(Error::io(&self.path))?;
+        let (bytes, channels) = (&self.bytes[..], self.header.channels);
+        match (tag, bits) {
+            (FLOAT, _) => downmix(bytes, channels, mono, f32::from_le_bytes),
+            (_, 8) => downmix(bytes, channels, mono, |[byte]: [u8; 1]| (f32::from(byte) - 128.0) / 128.0),
+            (_, 16) => downmix(bytes, channels, mono, |bytes: [u8; 2]| f32::from(i16::from_le_bytes(bytes)) / 32_768.0),
+            (_, 24) => downmix(bytes, channels, mono, |[a, b, c]: [u8; 3]| integer([0, a, b, c])),
+            _ => downmix(bytes, channels, mono, integer),
+        }
+        Ok(!bytes.is_empty())
+    }
+}
+
+/// An integer sample of 32 bits, or fewer in the upper ones.
+fn integer(bytes: [u8; 4]) -> f32 {
+    i32::from_le_bytes(bytes) as f32 / 2_147_483_648.0
+}
+
+/// Appends the mean of the channels of every frame.
+fn downmix<const N: usize>(bytes: &[u8], channels: usize, mono: &mut Vec<f32>, sample: impl Fn([u8; N]) -> f32) {
+    let scale = 1.0 / channels as f32;
+    let samples = bytes.as_chunks::<N>().0;
+    match channels {
+        1 => mono.extend(samples.iter().map(|&bytes| sample(bytes))),
+        2 => mono.extend(samples.as_chunks().0.iter().map(|&[left, right]| (sample(left) + sample(right)) * scale)),
+        _ => mono.extend(
+            samples.chunks_exact(channels).map(|frame| frame.iter().map(|&bytes| sample(bytes)).sum::<f32>() * scale),
+        ),
     }
 }
 
@@ -125,6 +136,10 @@ fn word(format: &[u8; 16], at: usize) -> u16 {
     u16::from_le_bytes([format[at], format[at + 1]])
 }
 
+fn long(format: &[u8; 16], at: usize) -> u32 {
+    u32::from(word(format, at)) | u32::from(word(format, at + 2)) << 16
+}
+
 /// Names the encoding, if it is one that is read here.
 fn check_format(path: &Path, format: &[u8; 16]) -> Result<String> {
     let (tag, channels, frame_bytes, bits) = (word(format, 0), word(format, 2), word(format, 12), word(format, 14));
@@ -135,6 +150,9 @@ fn check_format(path: &Path, format: &[u8; 16]) -> Result<String> {
     if channels == 0 || u32::from(channels) * u32::from(bits) != u32::from(frame_bytes) * 8 {
         let found = format!("{channels} channels of {bits} bits in {frame_bytes} bytes");
         return Err(Error::file(path, "frames of at least one channel, filled by their samples", found, CONVERT));
+    }
+    if u64::from(long(format, 8)) != u64::from(long(format, 4)) * u64::from(frame_bytes) {
+        return Err(Error::file(path, "a WAV header that agrees with itself", "inconsistent fmt chunk", CONVERT));
     }
     Ok(format!("{} {bits}-bit", tag_name(tag)))
 }
@@ -153,20 +171,6 @@ fn tag_name(tag: u16) -> String {
     name.to_owned()
 }
 
-/// The header of a file of nothing but this format and so many bytes of sound.
-fn plain_header(format: &[u8; 16], length: u32) -> Vec<u8> {
-    let riff_length = length.saturating_add(36).to_le_bytes();
-    let format_length = (format.len() as u32).to_le_bytes();
-    [b"RIFF", &riff_length[..], b"WAVEfmt ", &format_length, format, b"data", &length.to_le_bytes()].concat()
-}
-
 fn damaged(path: &Path, expected: &str, found: impl std::fmt::Display) -> Error {
     Error::file(path, expected, found, REFETCH)
-}
-
-fn fault(path: &Path) -> impl FnOnce(hound::Error) -> Error {
-    move |error| match error {
-        hound::Error::IoError(error) => Error::io(path)(error),
-        error => Error::file(path, "a WAV header that agrees with itself", error, CONVERT),
-    }
 }

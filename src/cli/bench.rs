@@ -8,13 +8,14 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use super::{Console, Outcome};
-use crate::cluster::linkage;
+use crate::cluster::{Scratch, linkage_with};
 use crate::demo::noise_store;
 use crate::frontend::Recipe;
 use crate::matrix::Matrix;
 use crate::models::{Arithmetic, Layer, Standardisation};
 use crate::random::Random;
 use crate::sampling::{Augmentation, Drawer, Drawing, LabelledTracks, TrackList};
+use crate::store::npy;
 use crate::train::{TrainConfig, Updater};
 use crate::{Error, Monitor as _, Result};
 
@@ -32,10 +33,16 @@ pub(super) struct Bench {
     /// Number of points (ward).
     #[arg(long, value_name = "N", default_value_t = 2000)]
     points: usize,
+    /// A NumPy matrix of points instead of synthetic ones (ward).
+    #[arg(long, value_name = "POINTS.npy")]
+    input: Option<std::path::PathBuf>,
+    /// Sizes of groups of consecutive points that are clustered each by itself: a NumPy column (ward).
+    #[arg(long, value_name = "SIZES.npy", requires = "input")]
+    groups: Option<std::path::PathBuf>,
     /// Values of a point (ward) or of an embedding (network).
     #[arg(long, value_name = "D", default_value_t = 32)]
     dims: usize,
-    /// How the convolutions of the forward pass compute (network).
+    /// How the convolutions of forward passes compute (network).
     #[arg(long, value_enum, default_value = "f32")]
     arithmetic: Arithmetic,
 }
@@ -69,18 +76,26 @@ impl Bench {
 
     /// The median of the rounds, in seconds; one more round before them warms up.
     fn median(&self, console: &Console, what: &str, mut job: impl FnMut(u64)) -> f64 {
+        self.medians(console, what, [&mut job])[0]
+    }
+
+    /// The medians of jobs that take turns, so that all see the same machine.
+    fn medians<const N: usize>(&self, console: &Console, what: &str, mut jobs: [&mut dyn FnMut(u64); N]) -> [f64; N] {
         console.begin(what, Some(u64::from(self.rounds)));
-        job(0);
-        let mut seconds: Vec<f64> = (1..=u64::from(self.rounds))
-            .map(|round| {
+        jobs.iter_mut().for_each(|job| job(0));
+        let mut seconds = [const { Vec::new() }; N];
+        for round in 1..=u64::from(self.rounds) {
+            for (job, seconds) in jobs.iter_mut().zip(&mut seconds) {
                 let clock = Instant::now();
                 job(round);
-                console.advance(1);
-                clock.elapsed().as_secs_f64()
-            })
-            .collect();
-        seconds.sort_unstable_by(f64::total_cmp);
-        seconds[seconds.len() / 2]
+                seconds.push(clock.elapsed().as_secs_f64());
+            }
+            console.advance(1);
+        }
+        seconds.map(|mut seconds| {
+            seconds.sort_unstable_by(f64::total_cmp);
+            seconds[seconds.len() / 2]
+        })
     }
 
     fn network(&self, console: &Console) -> Result<()> {
@@ -103,7 +118,7 @@ impl Bench {
         let spec = crate::models::MetricCnnSpec { dims: self.dims, ..Default::default() };
         let mut network =
             crate::models::NetworkSpec::MetricCnn(spec).build(frames, bands, Standardisation::identity(bands))?;
-        network.embed_in(self.arithmetic)?;
+        network.compute_in(self.arithmetic)?;
         let folder = tempfile::tempdir().map_err(Error::io(&std::env::temp_dir()))?;
         let store = noise_store(folder.path(), CATALOGUE, 2 * frames)?;
         let rows: Vec<usize> = (0..store.len()).collect();
@@ -114,19 +129,24 @@ impl Bench {
         let (ready, batch) = (draw(0), config.batch.artists * config.batch.samples);
         let params = network.params().initial(0);
 
-        let forward = self.median(console, "forward", |_| drop(network.embed(&params, &ready, Layer::Embedding)));
         let mut pass = network.training_pass();
         let mut grads = vec![0.0; params.len()];
-        let passes = self.median(console, "forward and backward", |step| {
-            let slopes = pass.forward(&params, &ready, (0, step)).to_vec();
-            pass.backward(&params, &ready, &slopes, &mut grads);
-        });
-        drop(pass);
         let mut updater = Updater::new(&*network, &config, tracks.artists(), params.clone())?;
-        let train = self.median(console, "training", |step| {
-            let drawn = draw(step);
-            updater.update(&drawn, &drawn.labels, step);
-        });
+        let [forward, passes, train] = self.medians(
+            console,
+            "network",
+            [
+                &mut |_| drop(network.embed(&params, &ready, Layer::Embedding)),
+                &mut |step| {
+                    let slopes = pass.forward(&params, &ready, (0, step)).to_vec();
+                    pass.backward(&params, &ready, &slopes, &mut grads);
+                },
+                &mut |step| {
+                    let drawn = draw(step);
+                    updater.update(&drawn, &drawn.labels, step);
+                },
+            ],
+        );
         let report = Report {
             batch,
             frames,
@@ -165,7 +185,7 @@ impl Bench {
         let seconds = self.median(console, "mel", |_| {
             (0..threads).into_par_iter().for_each(|_| {
                 let mut stream = recipe.stream().expect("the recipe was checked");
-                let mut frames = Vec::new();
+                let mut frames = Vec::with_capacity(recipe.bands * recipe.seconds_to_frames(AUDIO_SECONDS as f64));
                 stream.push(&samples, &mut frames);
                 stream.finish(&mut frames);
                 std::hint::black_box(frames);
@@ -182,21 +202,68 @@ impl Bench {
         #[derive(Serialize)]
         struct Report {
             points: usize,
+            groups: usize,
             dims: usize,
             threads: usize,
             seconds: f64,
+            /// Of all threads; none where the system does not say.
+            cpu_seconds: Option<f64>,
+            /// The height of each group's last merge.
+            top_heights: Vec<f64>,
         }
-        let points = clustered_points(self.points, self.dims);
-        let mut failure = None;
-        let seconds = self.median(console, "ward", |_| failure = linkage(&points, &()).err());
-        if let Some(error) = failure {
-            return Err(error);
+        let points = match &self.input {
+            Some(path) => npy::read_finite::<f32>(path)?,
+            None => clustered_points(self.points, self.dims),
+        };
+        let sizes = match &self.groups {
+            Some(path) => npy::read_finite::<f64>(path)?.data.into_iter().map(|size| size as usize).collect(),
+            None => vec![points.rows],
+        };
+        if sizes.iter().sum::<usize>() != points.rows || sizes.contains(&0) {
+            return Err(Error::setting("--groups", format!("must hold positive sizes that add up to {}", points.rows)));
         }
-        let report = Report { points: self.points, dims: self.dims, threads: rayon::current_num_threads(), seconds };
+        let ends = sizes.iter().scan(0, |end, size| {
+            *end += size;
+            Some(*end)
+        });
+        let groups: Vec<std::ops::Range<usize>> = ends.zip(&sizes).map(|(end, size)| end - size..end).collect();
+        let one = |scratch: &mut Scratch, rows: &std::ops::Range<usize>| {
+            let tree = linkage_with(scratch, rows.clone().map(|row| points.row(row)), &())?;
+            Ok(tree.merges().last().map_or(0.0, |merge| merge.height))
+        };
+        let (mut top_heights, mut cpu) = (Ok(Vec::new()), Vec::new());
+        let seconds = self.median(console, "ward", |round| {
+            let before = cpu_seconds();
+            top_heights = groups.par_iter().map_init(Scratch::default, &one).collect::<Result<Vec<f64>>>();
+            if round > 0 {
+                cpu.extend(cpu_seconds().zip(before).map(|(after, before)| after - before));
+            }
+        });
+        cpu.sort_unstable_by(f64::total_cmp);
+        let report = Report {
+            points: points.rows,
+            groups: groups.len(),
+            dims: points.cols,
+            threads: rayon::current_num_threads(),
+            seconds,
+            cpu_seconds: cpu.get(cpu.len() / 2).copied(),
+            top_heights: top_heights?,
+        };
         console.result("homonym.bench.ward/1", &report, || {
-            format!("ward: {} points × {} in {seconds:.3} s", report.points, report.dims)
+            let Report { points, groups, dims, .. } = &report;
+            format!("ward: {points} points × {dims} in {groups} groups in {seconds:.3} s")
         })
     }
+}
+
+/// What all threads of this process have computed so far, where the system says.
+fn cpu_seconds() -> Option<f64> {
+    let tasks = std::fs::read_dir("/proc/self/task").ok()?;
+    let nanoseconds = tasks.map(|task| {
+        let text = std::fs::read_to_string(task.ok()?.path().join("schedstat")).ok()?;
+        text.split_whitespace().next()?.parse::<u64>().ok()
+    });
+    nanoseconds.sum::<Option<u64>>().map(|nanoseconds| nanoseconds as f64 * 1e-9)
 }
 
 /// The most memory that this process has had so far, where the system says.

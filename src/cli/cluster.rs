@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{Console, Outcome};
 use crate::catalogue::table::Table;
-use crate::cluster::{Dendrogram, linkage};
+use crate::cluster::{Checkpoint, Dendrogram, linkage_resumable};
 use crate::monitor::Monitor as _;
 use crate::store::npy;
 use crate::{Error, Result};
@@ -28,6 +28,9 @@ pub(crate) struct Cluster {
     /// Where to write the flat clusters: columns `row` (from 0) and `cluster` (from 1, by first appearance).
     #[arg(long, value_name = "L.csv")]
     labels: Option<PathBuf>,
+    /// Go on from the checkpoint that an interrupted run left beside the output.
+    #[arg(long)]
+    resume: bool,
 }
 
 /// The result: `homonym.cluster/1`.
@@ -55,7 +58,9 @@ impl Cluster {
             return Err(Error::setting("--clusters", problem));
         }
         console.begin("cluster", Some(points.rows.saturating_sub(1) as u64));
-        let tree = linkage(&points, console);
+        let mut kept = self.out.clone().into_os_string();
+        kept.push(".checkpoint");
+        let tree = linkage_resumable(&points, &Checkpoint::new(kept.into(), self.resume), console);
         console.end();
         let tree = tree?;
         npy::write(&self.out, &tree.to_scipy())?;

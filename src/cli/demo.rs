@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::{Console, Outcome, split};
 use crate::catalogue::filter::{Filter, matching};
 use crate::demo::{self, Catalogue};
+use crate::disambiguate::Rules;
 use crate::embed::{Embedder, Statistics};
 use crate::eval::protocols::{Options, clustering, verification};
 use crate::extract::Extraction;
@@ -94,7 +95,8 @@ impl Demo {
         let (_, untrained) = judge(&store, Embedder::Model(&before), console)?;
         let (embeddings, trained) = judge(&store, Embedder::Model(&after), console)?;
         embeddings.write(&self.out.join("embeddings"))?;
-        split::decide(&embeddings, "name", trained.threshold, &self.out.join("labels.csv"), console)?;
+        let rules = Rules { threshold: trained.threshold, ..Rules::default() };
+        split::decide(&embeddings, "name", rules, None, &self.out.join("labels.csv"), console)?;
         clock.lap("embedding, splitting and evaluation");
         let summary = Summary {
             seed: self.seed,

@@ -7,9 +7,11 @@ use serde::Serialize;
 use super::{Console, Outcome};
 use crate::Result;
 use crate::catalogue::filter::{Filter, matching};
-use crate::embed::{Embedder, Statistics};
+use crate::embed::{Embedder, Statistics, resample_tracks};
+use crate::matrix::Matrix;
 use crate::models::{Arithmetic, Model};
 use crate::store::embeddings::Origin;
+use crate::store::npy;
 
 /// Turn the tracks of a feature store into points, one a track.
 ///
@@ -35,6 +37,10 @@ pub(super) struct Embed {
     /// How the convolutions compute.
     #[arg(long, value_enum, default_value = "f32", conflicts_with = "statistics")]
     arithmetic: Arithmetic,
+    /// Also write PREFIX.resampled.npy: every track so many times from segments drawn with replacement, for the stability of
+    /// splits.
+    #[arg(long, value_name = "N", conflicts_with = "statistics")]
+    resamples: Option<std::num::NonZeroUsize>,
     /// Embed rows where a column has a value (or has not); may be repeated.
     #[arg(long = "where", value_name = "COLUMN[!]=VALUE")]
     filters: Vec<Filter>,
@@ -64,6 +70,13 @@ impl Embed {
             model.as_ref().map_or(Embedder::Statistics(self.statistics.unwrap_or_default()), Embedder::Model);
         let embeddings = embedder.embed(&store, &rows, console)?;
         embeddings.write(&self.out)?;
+        if let (Some(model), Some(draws)) = (&model, self.resamples) {
+            let points = resample_tracks(&store, &rows, model, draws.get(), 0, console)?;
+            let mut name = self.out.clone().into_os_string();
+            name.push(".resampled.npy");
+            let width = draws.get() * embeddings.points.cols;
+            npy::write(std::path::Path::new(&name), &Matrix::new(rows.len(), width, points))?;
+        }
         let summary = Summary {
             tracks: rows.len(),
             dims: embeddings.points.cols,

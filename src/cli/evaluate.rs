@@ -158,6 +158,7 @@ impl Evaluate {
             group_sizes: self.group_sizes.unwrap_or(default.group_sizes),
             min_tracks: self.min_tracks.unwrap_or(default.min_tracks),
             folds: self.folds.unwrap_or(default.folds),
+            objective: default.objective,
             fold_column: self.fold_column.clone(),
             repeats: self.repeats,
             seed: self.seed,

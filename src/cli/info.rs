@@ -1,6 +1,6 @@
 //! `homonym info`: what this build and this machine can do.
 
-use homonym_kernels::{ISA_VARIABLE, Isa};
+use homonym_kernels::{ISA_VARIABLE, Isa, Tiles};
 use serde::Serialize;
 
 use super::{Console, Outcome};
@@ -18,6 +18,7 @@ struct Report {
     version: &'static str,
     isa: &'static str,
     isa_available: Vec<&'static str>,
+    bf16: bool,
     threads: usize,
     codecs: bool,
     front_ends: Vec<&'static str>,
@@ -31,6 +32,7 @@ impl Info {
             version: env!("CARGO_PKG_VERSION"),
             isa: Isa::chosen()?.name(),
             isa_available: Isa::available().map(Isa::name).collect(),
+            bf16: Tiles::request().is_ok(),
             threads: rayon::current_num_threads(),
             codecs: cfg!(feature = "codecs"),
             front_ends: FRONT_ENDS.iter().map(|front_end| front_end.kind).collect(),
@@ -44,9 +46,14 @@ impl Info {
 
 fn describe(report: &Report) -> String {
     let codecs = if report.codecs { "WAV, FLAC, MP3, Ogg Vorbis, AAC" } else { "WAV only" };
+    let bf16 = match Tiles::request() {
+        Ok(_) => "where --arithmetic bf16 asks for it".to_owned(),
+        Err(reason) => reason.to_string(),
+    };
     let lines = [
         ("homonym", report.version.to_owned()),
         ("instructions", format!("{} of {} ({ISA_VARIABLE} forces one)", report.isa, report.isa_available.join(", "))),
+        ("bf16", bf16),
         ("threads", report.threads.to_string()),
         ("reads", codecs.to_owned()),
         ("front ends", report.front_ends.join(", ")),

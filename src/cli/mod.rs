@@ -2,7 +2,11 @@
 //!
 //! Exit codes: 0 done; 1 failed; 2 wrong usage; 3 done, but some inputs failed; 130 stopped by Ctrl-C.
 
+mod aliases;
+mod apply;
 mod bench;
+mod calibrate;
+mod check;
 mod cluster;
 mod combine;
 mod config;
@@ -12,11 +16,15 @@ mod demo;
 mod embed;
 mod evaluate;
 mod experiment;
+mod explain;
+mod export;
 mod extract;
 mod info;
 mod inspect;
 mod measure;
 mod mel;
+#[cfg(feature = "report")]
+mod report;
 mod run;
 mod split;
 mod train;
@@ -63,7 +71,15 @@ enum Verb {
     Embed(embed::Embed),
     Combine(combine::Combine),
     Cluster(cluster::Cluster),
+    Calibrate(calibrate::Calibrate),
     Split(split::Split),
+    Explain(explain::Explain),
+    #[cfg(feature = "report")]
+    Report(report::Report),
+    Apply(apply::Apply),
+    Export(export::Export),
+    Check(check::Check),
+    Aliases(aliases::Aliases),
     Evaluate(evaluate::Evaluate),
     Experiment(experiment::Experiment),
     Measure(measure::Measure),
@@ -98,7 +114,15 @@ impl Verb {
             Self::Embed(verb) => verb.run(console),
             Self::Combine(verb) => verb.run(console),
             Self::Cluster(verb) => verb.run(console),
+            Self::Calibrate(verb) => verb.run(console),
             Self::Split(verb) => verb.run(console),
+            Self::Explain(verb) => verb.run(console),
+            #[cfg(feature = "report")]
+            Self::Report(verb) => verb.run(console),
+            Self::Apply(verb) => verb.run(console),
+            Self::Export(verb) => verb.run(console),
+            Self::Check(verb) => verb.run(console),
+            Self::Aliases(verb) => verb.run(console),
             Self::Evaluate(verb) => verb.run(console),
             Self::Experiment(verb) => verb.run(console),
             Self::Measure(verb) => verb.run(console),
@@ -134,6 +158,27 @@ pub fn main() -> ExitCode {
                 _ => 1,
             })
         }
+    }
+}
+
+/// Refuses embeddings that say another model made them.
+fn check_model(
+    embeddings: &crate::store::embeddings::Embeddings,
+    subject: &std::path::Path,
+    model: &std::path::Path,
+) -> crate::Result<()> {
+    let own = crate::models::Model::open(model)?.hash()?;
+    match &embeddings.origin {
+        Some(origin) if origin.model != own => {
+            let expected = format!("embeddings of {} ({own})", model.display());
+            Err(Error::file(
+                subject,
+                expected,
+                format!("those of model {}", origin.model),
+                "embed the tracks with this model",
+            ))
+        }
+        _ => Ok(()),
     }
 }
 

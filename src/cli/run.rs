@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::{Console, Outcome, extract, split};
+use crate::disambiguate::{Calibration, Rules};
 use crate::embed::Embedder;
 use crate::extract::Extraction;
 use crate::models::{Arithmetic, Model};
@@ -21,9 +22,9 @@ pub(super) struct Run {
     /// The model to embed with.
     #[arg(long, value_name = "MODEL.safetensors")]
     model: PathBuf,
-    /// Tracks whose Ward distance is at most this are one artist's.
+    /// Tracks whose Ward distance is at most this are one artist's [default: that of the model's calibration].
     #[arg(long, value_name = "T")]
-    distance: f64,
+    distance: Option<f64>,
     /// How the convolutions compute.
     #[arg(long, value_enum, default_value = "f32")]
     arithmetic: Arithmetic,
@@ -46,6 +47,12 @@ impl Run {
     pub(super) fn run(self, console: &Console) -> Result<Outcome> {
         let model = Model { arithmetic: self.arithmetic, ..Model::open(&self.model)? };
         model.network()?; // what cannot embed here is refused before the work
+        let calibration = self.calibration()?;
+        let threshold = self.distance.or(calibration.as_ref().map(|calibration| calibration.threshold));
+        let Some(threshold) = threshold else {
+            let problem = "is needed: the model has no calibration (make one with `homonym calibrate`)";
+            return Err(Error::setting("--distance", problem));
+        };
         std::fs::create_dir_all(&self.out).map_err(Error::io(&self.out))?;
         let spec = Spec { recipe: model.header.front_end.clone(), precision: Precision::F16 };
         let folder = self.out.join("store");
@@ -57,11 +64,22 @@ impl Run {
         let embeddings = Embedder::Model(&model).embed(&store, &rows, console)?;
         embeddings.write(&self.out.join("embeddings"))?;
         let labels = self.out.join("labels.csv");
-        let split = split::decide(&embeddings, &self.name_column, self.distance, &labels, console)?;
+        if let Some(calibration) = &calibration {
+            calibration.check(&embeddings, &self.model)?;
+        }
+        let membership = calibration.as_ref().map(|calibration| &calibration.membership);
+        let rules = Rules { threshold, membership, constraints: None };
+        let split = split::decide(&embeddings, &self.name_column, rules, None, &labels, console)?.summary;
         let summary = Summary { extraction: &extracted, split: &split, labels };
         console.result("homonym.run/1", &summary, || {
             format!("{}\n{}: {split}", extract::describe(&extracted, &extraction), summary.labels.display())
         })?;
         Ok(if extracted.failed.is_empty() { Outcome::Done } else { Outcome::SomeInputsFailed })
+    }
+
+    /// The calibration beside the model, where there is one.
+    fn calibration(&self) -> Result<Option<Calibration>> {
+        let path = Calibration::path_beside(&self.model);
+        path.exists().then(|| Calibration::open(&path)).transpose()
     }
 }

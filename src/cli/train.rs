@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{Console, Outcome, config};
 use crate::catalogue::filter::{Filter, matching};
-use crate::models::Model;
+use crate::models::{Arithmetic, Model};
 use crate::sampling::TrainingSet;
 use crate::store::Store;
 use crate::train::{End, PRESETS, Report, TrainConfig, UNLIMITED, preset, train};
@@ -43,6 +43,9 @@ pub(super) struct Train {
     /// What every random choice depends on.
     #[arg(long, value_name = "S", env = "HOMONYM_SEED")]
     seed: Option<u64>,
+    /// How the convolutions of forward passes compute.
+    #[arg(long, value_enum)]
+    arithmetic: Option<Arithmetic>,
     /// The column with side information such as genre (tags apart by `;`): half of the negatives share a tag.
     #[arg(long, value_name = "COLUMN")]
     tag_column: Option<String>,
@@ -131,6 +134,7 @@ impl Train {
         config.steps = self.steps.unwrap_or(if self.minutes.is_some() { UNLIMITED } else { config.steps });
         config.minutes = self.minutes.or(config.minutes);
         config.seed = self.seed.unwrap_or(config.seed);
+        config.arithmetic = self.arithmetic.unwrap_or(config.arithmetic);
         config.mining.tag_column = self.tag_column.clone().or(config.mining.tag_column);
         config.validate()?;
         Ok(config)

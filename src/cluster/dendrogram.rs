@@ -1,6 +1,6 @@
 //! The tree of merges and the flat clusters that cuts through it leave.
 
-use super::chain::Found;
+use super::Found;
 use crate::matrix::Matrix;
 
 /// Two nodes become one. Nodes `0..n` are the points; node `n + i` is the union that merge `i` makes.
@@ -75,10 +75,45 @@ impl Dendrogram {
         self.labels(self.points - count.clamp(1.min(self.points), self.points))
     }
 
+    /// As [`cut`](Self::cut), but with some pairs of points apart: the merge that joins them and all above it are undone.
+    pub fn cut_apart(&self, distance: f64, apart: &[[usize; 2]]) -> Vec<usize> {
+        let count = self.merges.partition_point(|merge| merge.height <= distance);
+        if apart.is_empty() {
+            return self.labels(count);
+        }
+        let mut parent = vec![usize::MAX; self.points + self.merges.len()];
+        for (place, merge) in self.merges.iter().enumerate() {
+            parent[merge.left] = self.points + place;
+            parent[merge.right] = self.points + place;
+        }
+        let parent = &parent;
+        let above = |mut node: usize| {
+            std::iter::from_fn(move || {
+                node = parent[node];
+                (node != usize::MAX).then_some(node)
+            })
+        };
+        let mut made = vec![true; count];
+        for &[one, other] in apart {
+            let of_one: Vec<usize> = above(one).collect();
+            for node in above(other).filter(|node| of_one.contains(node)) {
+                if let Some(made) = made.get_mut(node - self.points) {
+                    *made = false;
+                }
+            }
+        }
+        self.labels_where(count, |merge| made[merge])
+    }
+
     /// Labels after the first `made` merges.
     fn labels(&self, made: usize) -> Vec<usize> {
-        let mut root: Vec<usize> = (0..self.points + made).collect();
-        for (place, merge) in self.merges[..made].iter().enumerate().rev() {
+        self.labels_where(made, |_| true)
+    }
+
+    /// Labels after those of the first `count` merges that are made.
+    fn labels_where(&self, count: usize, made: impl Fn(usize) -> bool) -> Vec<usize> {
+        let mut root: Vec<usize> = (0..self.points + count).collect();
+        for (place, merge) in self.merges[..count].iter().enumerate().rev().filter(|(place, _)| made(*place)) {
             root[merge.left] = root[self.points + place];
             root[merge.right] = root[self.points + place];
         }

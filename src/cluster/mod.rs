@@ -23,23 +23,26 @@
 //! ```
 //!
 //! Ward's distance is reducible (a union is no nearer to C than the nearer of its parts), so any two clusters that are
-//! each other's nearest may be merged at once: the nearest-neighbour chain (`chain.rs`) finds such pairs in O(n) steps.
-//! Two geometries answer its questions: all distances in a square for small sets, centroids alone for large ones.
+//! each other's nearest may be merged at once. Small sets are merged along a nearest-neighbour chain (`chain.rs`), large
+//! ones in rounds (`rounds.rs`); both keep centroids and sizes alone, O(n·d) memory, and leave the search of neighbours to
+//! a kernel that filters in f32 and decides in f64.
 
-mod centroids;
 mod chain;
+mod checkpoint;
 mod dendrogram;
-mod square;
+mod rounds;
 
+pub use checkpoint::Checkpoint;
 pub use dendrogram::{Dendrogram, Merge};
+
+use homonym_kernels::{Isa, WeightedPoints};
 
 use crate::matrix::Matrix;
 use crate::monitor::Monitor;
 use crate::{Error, Result};
 
-/// Up to here all distances are kept (8·n² bytes, 32 MiB at most), which is one to four times as fast for d = 32 to 256;
-/// beyond, only centroids (8·n·d bytes).
-const SQUARE_LIMIT: usize = 2048;
+/// From here on rounds are faster than the chain.
+const ROUNDS_FROM: usize = 2048;
 
 /// Coordinates beyond this would overflow when squared and summed.
 const LARGEST: f64 = 1e150;
@@ -48,11 +51,27 @@ const LARGEST: f64 = 1e150;
 #[derive(Debug, Default)]
 pub struct Scratch {
     points: Matrix<f64>,
+    weights: Vec<f64>,
+    weighted: WeightedPoints,
     chain: chain::Chain,
-    square: square::Square,
     order: Vec<usize>,
     rank: Vec<usize>,
     dendrogram: Dendrogram,
+}
+
+/// One merge, in order of discovery: nodes `0..n` are points, node `n + i` is the union that merge `i` made.
+#[derive(Clone, Copy, Debug)]
+struct Found {
+    nodes: [usize; 2],
+    height: f64,
+}
+
+impl Found {
+    /// A merge after those `found` of `count` points. Rounding must not put a union below its parts.
+    fn above(found: &[Self], count: usize, nodes: [usize; 2], height: f64) -> Self {
+        let below = nodes.iter().filter_map(|&node| Some(found[node.checked_sub(count)?].height));
+        Self { nodes, height: below.fold(height, f64::max) }
+    }
 }
 
 /// Clusters the rows of `points` (n × d); advances `monitor` by n − 1 merges.
@@ -67,22 +86,64 @@ pub fn linkage<T: Copy + Into<f64>>(points: &Matrix<T>, monitor: &dyn Monitor) -
     Ok(scratch.dendrogram)
 }
 
+/// As [`linkage`], for work that may be stopped: large sets write a checkpoint every minute and when they are interrupted,
+/// and remove it when they are done. The tree does not depend on stops.
+///
+/// # Errors
+/// Those of [`linkage`]; a checkpoint that cannot be written, is damaged or belongs to other points.
+pub fn linkage_resumable<T: Copy + Into<f64>>(
+    points: &Matrix<T>,
+    checkpoint: &Checkpoint,
+    monitor: &dyn Monitor,
+) -> Result<Dendrogram> {
+    let mut scratch = Scratch::default();
+    load(&mut scratch.points, points.iter_rows())?;
+    scratch.weights.resize(points.rows, 1.0);
+    run(&mut scratch, Some(checkpoint), monitor)?;
+    Ok(scratch.dendrogram)
+}
+
 /// As [`linkage`], on points of equal length from anywhere; the tree stays in `scratch` until its next use.
 pub fn linkage_with<'s, 'p, T: Copy + Into<f64> + 'p>(
     scratch: &'s mut Scratch,
     points: impl IntoIterator<Item = &'p [T]>,
     monitor: &dyn Monitor,
 ) -> Result<&'s Dendrogram> {
-    let Scratch { points: copy, chain, square, order, rank, dendrogram } = scratch;
-    load(copy, points)?;
-    let count = copy.rows;
-    let found = if count <= SQUARE_LIMIT {
-        square.fill(copy);
-        chain.run(count, square, monitor)?
+    load(&mut scratch.points, points)?;
+    scratch.weights.clear();
+    scratch.weights.resize(scratch.points.rows, 1.0);
+    run(scratch, None, monitor)
+}
+
+/// As [`linkage`], on clusters that exist already: each leaf of the tree is one of them, given by its centroid and its
+/// positive weight (how many points it holds); heights between them are Ward's. Sizes in the tree count leaves.
+pub fn linkage_weighted<'s>(
+    scratch: &'s mut Scratch,
+    centroids: &Matrix<f64>,
+    weights: &[f64],
+    monitor: &dyn Monitor,
+) -> Result<&'s Dendrogram> {
+    assert!(
+        weights.len() == centroids.rows && weights.iter().all(|&weight| weight > 0.0),
+        "a weight for each centroid"
+    );
+    load(&mut scratch.points, centroids.iter_rows())?;
+    scratch.weights.clear();
+    scratch.weights.extend(weights);
+    run(scratch, None, monitor)
+}
+
+/// Clusters what `scratch` was loaded with.
+fn run<'s>(scratch: &'s mut Scratch, checkpoint: Option<&Checkpoint>, monitor: &dyn Monitor) -> Result<&'s Dendrogram> {
+    let Scratch { points: copy, weights, weighted, chain, order, rank, dendrogram } = scratch;
+    let (isa, count) = (Isa::chosen()?, copy.rows);
+    if count < ROUNDS_FROM {
+        weighted.refill(copy.cols, copy.data.iter().copied(), weights.iter().copied());
+        dendrogram.rebuild(count, chain.run(isa, weighted, monitor)?, order, rank);
     } else {
-        chain.run(count, &mut centroids::Centroids::of(std::mem::take(copy)), monitor)?
-    };
-    dendrogram.rebuild(count, found, order, rank);
+        let rounds = rounds::Rounds::of(copy.cols, std::mem::take(&mut copy.data), weights);
+        dendrogram.rebuild(count, &rounds.run(isa, checkpoint, monitor)?, order, rank);
+    }
     Ok(dendrogram)
 }
 
@@ -107,21 +168,6 @@ fn load<'p, T: Copy + Into<f64> + 'p>(copy: &mut Matrix<f64>, points: impl IntoI
             "remove or repair such rows",
         )),
     }
-}
-
-/// `‖a − b‖²`, summed in eight lanes so that the compiler can use vector registers.
-fn squared_distance(a: &[f64], b: &[f64]) -> f64 {
-    const LANES: usize = 8;
-    let (a_blocks, a_rest) = a.as_chunks::<LANES>();
-    let (b_blocks, b_rest) = b.as_chunks::<LANES>();
-    let mut lanes = [0.0; LANES];
-    for (a, b) in a_blocks.iter().zip(b_blocks) {
-        for lane in 0..LANES {
-            lanes[lane] += (a[lane] - b[lane]) * (a[lane] - b[lane]);
-        }
-    }
-    let rest: f64 = a_rest.iter().zip(b_rest).map(|(a, b)| (a - b) * (a - b)).sum();
-    lanes.iter().sum::<f64>() + rest
 }
 
 #[cfg(test)]

@@ -1,8 +1,11 @@
 //! Ward against a naive oracle that knows only the definition: the cost of a cluster is the sum of squared distances
 //! to its mean, and every merge must be one that adds least.
 
-use super::chain::Chain;
-use super::{Dendrogram, Scratch, centroids::Centroids, linkage, linkage_with};
+use homonym_kernels::Isa;
+
+use super::{
+    Checkpoint, Dendrogram, Scratch, linkage, linkage_resumable, linkage_weighted, linkage_with, rounds::Rounds,
+};
 use crate::matrix::Matrix;
 use crate::random::Random;
 
@@ -42,10 +45,13 @@ fn check_greedy(points: &Matrix<f64>, tree: &Dendrogram, tolerance: f64) {
     }
 }
 
-fn by_centroids(points: &Matrix<f64>) -> Dendrogram {
-    let (mut chain, mut tree) = (Chain::default(), Dendrogram::default());
-    let found = chain.run(points.rows, &mut Centroids::of(points.clone()), &()).unwrap();
-    tree.rebuild(points.rows, found, &mut Vec::new(), &mut Vec::new());
+/// As [`linkage`] does for large sets.
+fn by_rounds(points: &Matrix<f64>) -> Dendrogram {
+    let found = Rounds::of(points.cols, points.data.clone(), &vec![1.0; points.rows])
+        .run(Isa::chosen().unwrap(), None, &())
+        .unwrap();
+    let mut tree = Dendrogram::default();
+    tree.rebuild(points.rows, &found, &mut Vec::new(), &mut Vec::new());
     tree
 }
 
@@ -60,7 +66,7 @@ fn every_merge_is_a_true_minimum() {
         for (rows, cols) in [(0, 2), (1, 2), (2, 1), (3, 3), (9, 2), (24, 11)] {
             let points = drawn(seed, rows, cols, Random::normal);
             check_greedy(&points, &linkage(&points, &()).unwrap(), 1e-9);
-            check_greedy(&points, &by_centroids(&points), 1e-9);
+            check_greedy(&points, &by_rounds(&points), 1e-9);
         }
     }
 }
@@ -71,18 +77,20 @@ fn ties_and_duplicates_are_merged_greedily_too() {
         for cols in [0, 1, 2, 3] {
             let points = drawn(seed, 20, cols, |random| random.below(3) as f64 * 0.1);
             check_greedy(&points, &linkage(&points, &()).unwrap(), 1e-7);
-            check_greedy(&points, &by_centroids(&points), 1e-7);
+            check_greedy(&points, &by_rounds(&points), 1e-7);
         }
     }
 }
 
 #[test]
-fn both_geometries_build_the_same_tree() {
-    let points = drawn(5, 700, 17, Random::normal);
-    let (square, centroids) = (linkage(&points, &()).unwrap(), by_centroids(&points));
-    for (a, b) in square.merges().iter().zip(centroids.merges()) {
-        assert_eq!((a.left, a.right, a.size), (b.left, b.right, b.size));
-        assert!((a.height - b.height).abs() <= 1e-12 * b.height, "{} {}", a.height, b.height);
+fn chain_and_rounds_build_the_same_tree() {
+    for (rows, cols) in [(700, 17), (1800, 3), (1500, 40)] {
+        let points = drawn(5, rows, cols, Random::normal);
+        let (chain, rounds) = (linkage(&points, &()).unwrap(), by_rounds(&points));
+        for (a, b) in chain.merges().iter().zip(rounds.merges()) {
+            assert_eq!((a.left, a.right, a.size), (b.left, b.right, b.size));
+            assert!((a.height - b.height).abs() <= 1e-12 * b.height, "{} {}", a.height, b.height);
+        }
     }
 }
 
@@ -107,6 +115,34 @@ fn a_cut_joins_what_lies_at_its_height() {
     assert_eq!((tree.cut_count(0), tree.cut_count(9)), (vec![0; 5], vec![0, 1, 2, 3, 4]));
     let empty = linkage(&Matrix::<f64>::new(0, 3, vec![]), &()).unwrap();
     assert_eq!((empty.cut(1.0), empty.cut_count(2)), (vec![], vec![]));
+}
+
+#[test]
+fn a_cut_keeps_apart_what_must_be() {
+    let tree = linkage(&Matrix::new(6, 1, vec![0.0f32, 1.0, 2.5, 10.0, 11.0, 50.0]), &()).unwrap();
+    assert_eq!(tree.cut_apart(4.0, &[]), [0, 0, 0, 1, 1, 2]);
+    assert_eq!(tree.cut_apart(4.0, &[[0, 2]]), [0, 0, 1, 2, 2, 3]);
+    assert_eq!(tree.cut_apart(4.0, &[[1, 0], [5, 3]]), [0, 1, 2, 3, 3, 4]);
+    assert_eq!(tree.cut_apart(1e9, &[[4, 0]]), [0, 0, 0, 1, 1, 2]);
+}
+
+#[test]
+fn weighted_leaves_are_clusters_that_exist() {
+    let points = drawn(4, 40, 3, Random::normal);
+    let tree = linkage(&points, &()).unwrap();
+    // The clusters left after 25 merges, as leaves: the rest of the tree has the same heights.
+    let labels = tree.cut_count(15);
+    let (mut centroids, mut weights) = (Matrix::new(15, 3, vec![0.0; 45]), vec![0.0; 15]);
+    for (row, &label) in labels.iter().enumerate() {
+        weights[label] += 1.0;
+        (0..3).for_each(|k| centroids.data[label * 3 + k] += points.data[row * 3 + k]);
+    }
+    (0..45).for_each(|at| centroids.data[at] /= weights[at / 3]);
+    let mut scratch = Scratch::default();
+    let rest = linkage_weighted(&mut scratch, &centroids, &weights, &()).unwrap();
+    for (own, whole) in rest.merges().iter().zip(&tree.merges()[25..]) {
+        assert!((own.height - whole.height).abs() < 1e-12, "{own:?} {whole:?}");
+    }
 }
 
 #[test]
@@ -139,4 +175,31 @@ fn an_interrupt_stops_the_work() {
     }
     let points = drawn(1, 300, 2, Random::normal);
     assert!(matches!(linkage(&points, &Impatient), Err(crate::Error::Interrupted(_))));
+}
+
+#[test]
+fn a_stop_does_not_change_the_tree() {
+    /// Stops when it was asked some times.
+    struct Once(std::sync::atomic::AtomicUsize);
+    impl crate::Monitor for Once {
+        fn interrupted(&self) -> bool {
+            self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 12
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("z.checkpoint");
+    let mut points = drawn(6, 2600, 5, Random::normal);
+    points.data.copy_within(0..50, 500); // some are equal
+    let whole = linkage(&points, &()).unwrap();
+    let stopped = linkage_resumable(&points, &Checkpoint::new(path.clone(), false), &Once(0.into())).unwrap_err();
+    assert!(stopped.to_string().contains("--resume") && path.exists(), "{stopped}");
+    let kept = std::fs::read(&path).unwrap();
+    let other = drawn(7, 2600, 5, Random::normal);
+    let refused = linkage_resumable(&other, &Checkpoint::new(path.clone(), true), &()).unwrap_err().to_string();
+    assert!(refused.contains("other points"), "{refused}");
+    std::fs::write(&path, &kept[1..]).unwrap();
+    assert!(linkage_resumable(&points, &Checkpoint::new(path.clone(), true), &()).is_err());
+    std::fs::write(&path, kept).unwrap();
+    assert_eq!(linkage_resumable(&points, &Checkpoint::new(path.clone(), true), &()).unwrap(), whole);
+    assert!(!path.exists());
 }

@@ -1,5 +1,30 @@
-//! From embeddings and a threshold to decisions: which tracks under a name belong to which artist.
+//! From embeddings to decisions: which tracks under a name belong to which artist, how sure that is and why.
+//!
+//! `labelled embeddings → calibration`; `embeddings, calibration, earlier decisions → split → explanation, report → human
+//! decisions → split`; and against a split catalogue: new releases (the gate) and other names (aliases).
 
+mod aliases;
+mod ball;
+mod calibration;
+mod constraints;
+mod explain;
+mod gate;
+mod labels;
+mod membership;
+#[cfg(feature = "report")]
+pub mod report;
 mod split;
+mod stability;
 
-pub use split::{Decision, split};
+pub use aliases::{Alias, Artist, aliases, artists};
+pub use calibration::{Calibration, Figure, calibrate};
+pub use constraints::{Constraints, Entry, read_decisions};
+pub use explain::{Across, Album, Columns, Explanation, explain};
+pub use gate::{Credit, Gate, Judgement, Verdict};
+pub use labels::{Applied, Label, Labels, apply};
+pub use membership::{Membership, Rate};
+pub use split::{Decision, NameSplit, Rules, split};
+pub use stability::stability;
+
+/// Level of certainty: decisions of at least this probability count as sure, all others say that they are not.
+pub const SURE: f64 = 0.8;

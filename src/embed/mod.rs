@@ -12,6 +12,7 @@ pub use statistics::Statistics;
 
 use crate::matrix::Matrix;
 use crate::models::{Model, Standardisation, TrackVector};
+use crate::random::Random;
 use crate::sampling::TrackSegments;
 use crate::sampling::segments::linear_starts;
 use crate::store::Store;
@@ -53,6 +54,41 @@ impl Embedder<'_> {
 /// # Errors
 /// [`Error::Input`] where the store's front end is not the model's, or its frames are damaged.
 pub fn embed_tracks(store: &Store, rows: &[usize], model: &Model, monitor: &dyn Monitor) -> Result<Vec<f32>> {
+    each_track(store, rows, model, 1, monitor, |_, embedded, point| {
+        let width = point.len();
+        point.copy_from_slice(&average(embedded, width, embedded.len() / width));
+    })
+}
+
+/// As [`embed_tracks`], but every track `draws` times from segments drawn with replacement: rows × draws × width. How far
+/// these differ says how much of a vector is the choice of segments.
+pub fn resample_tracks(
+    store: &Store,
+    rows: &[usize],
+    model: &Model,
+    draws: usize,
+    seed: u64,
+    monitor: &dyn Monitor,
+) -> Result<Vec<f32>> {
+    each_track(store, rows, model, draws, monitor, |(row, draw), embedded, point| {
+        let (width, mut random) = (point.len(), Random::keyed(seed, &[row as u64, draw as u64]));
+        let segments: Vec<&[f32]> = embedded.chunks_exact(width).collect();
+        let drawn: Vec<f32> =
+            (0..segments.len()).flat_map(|_| segments[random.below(segments.len())]).copied().collect();
+        point.copy_from_slice(&average(&drawn, width, segments.len()));
+    })
+}
+
+/// Embeds the segments of each track and lets `join` make its mean vector of them, `times` times: it gets (row, time), the
+/// segments and the place for the vector.
+fn each_track(
+    store: &Store,
+    rows: &[usize],
+    model: &Model,
+    times: usize,
+    monitor: &dyn Monitor,
+    join: impl Fn((usize, usize), &[f32], &mut [f32]) + Sync,
+) -> Result<Vec<f32>> {
     let header = &model.header;
     if store.recipe() != &header.front_end {
         return Err(Error::file(
@@ -65,10 +101,10 @@ pub fn embed_tracks(store: &Store, rows: &[usize], model: &Model, monitor: &dyn 
     let network = model.network()?;
     let track = header.track;
     let parts = track.layer.parts(&*network);
-    let width = parts.iter().sum();
-    let mut points = vec![0.0; rows.len() * width];
+    let width: usize = parts.iter().sum();
+    let mut points = vec![0.0; rows.len() * times * width];
     monitor.begin("embedding", Some(rows.len() as u64));
-    points.par_chunks_exact_mut(width).zip(rows).try_for_each(|(point, &row)| {
+    points.par_chunks_exact_mut(times * width).zip(rows).try_for_each(|(points, &row)| {
         if monitor.interrupted() {
             return Err(Error::Interrupted("stopped while embedding; nothing was written".to_owned()));
         }
@@ -76,8 +112,10 @@ pub fn embed_tracks(store: &Store, rows: &[usize], model: &Model, monitor: &dyn 
         let starts = starts(track, frames.len(), header.frames);
         let segments = TrackSegments::new(frames, &starts);
         let embedded = network.embed(&model.params, &segments, track.layer);
-        point.copy_from_slice(&average(&embedded, width, starts.len()));
-        finish(&model.output, track.sphere, &parts, point);
+        for (time, point) in points.chunks_exact_mut(width).enumerate() {
+            join((row, time), &embedded, point);
+            finish(&model.output, track.sphere, &parts, point);
+        }
         monitor.advance(1);
         Ok(())
     })?;

@@ -1,81 +1,37 @@
 //! The mel filterbank: triangles on the bins of a Fourier transform, equally spaced on Slaney's mel scale, each of unit
 //! area (M. Slaney, Auditory Toolbox, 1998; `librosa.filters.mel(htk=False, norm="slaney")`).
 
+use homonym_kernels::Bands;
+
 use super::Recipe;
 use crate::{Error, Result};
 
-/// Sums are kept in so many lanes, which fit one or two vector registers; bands are padded to whole lanes.
-const LANES: usize = 8;
-
-/// The bands of a recipe, only their non-zero weights.
-pub(super) struct Filterbank {
-    bands: Vec<Band>,
-    /// The weights of all bands one after the other, each padded with zeros to whole lanes.
-    weights: Vec<f32>,
+/// The bands of a recipe, only their non-zero weights, computed in f64 and stored in f32.
+///
+/// # Errors
+/// A band so narrow that it falls between two bins: its output would always be zero.
+pub(super) fn filterbank(recipe: &Recipe) -> Result<Bands> {
+    let edges = band_edges(recipe);
+    let bands: Result<Vec<_>> =
+        edges.windows(3).enumerate().map(|(number, edge)| band(recipe, number, [edge[0], edge[1], edge[2]])).collect();
+    Ok(Bands::new(bands?))
 }
 
-/// Where the weights of a band apply.
-struct Band {
-    first_bin: usize,
-    /// Bins covered, with the padding.
-    bins: usize,
-}
-
-impl Filterbank {
-    /// Computes the weights in f64 and stores them in f32.
-    ///
-    /// # Errors
-    /// A band so narrow that it falls between two bins: its output would always be zero.
-    pub(super) fn new(recipe: &Recipe) -> Result<Self> {
-        let edges = band_edges(recipe);
-        let bin_hertz = f64::from(recipe.sample_rate) / recipe.n_fft as f64;
-        let mut bank = Self { bands: Vec::with_capacity(recipe.bands), weights: Vec::new() };
-        for (number, edge) in edges.windows(3).enumerate() {
-            let [low, centre, high] = [edge[0], edge[1], edge[2]];
-            let weight = |bin: usize| {
-                let hertz = bin as f64 * bin_hertz;
-                let triangle = ((hertz - low) / (centre - low)).min((high - hertz) / (high - centre)).max(0.0);
-                (triangle * 2.0 / (high - low)) as f32
-            };
-            let around = (low / bin_hertz) as usize..=((high / bin_hertz) as usize).min(recipe.n_fft / 2);
-            let covered: Vec<usize> = around.filter(|&bin| weight(bin) > 0.0).collect();
-            let (Some(&first_bin), Some(&last)) = (covered.first(), covered.last()) else {
-                let problem = format!("{} are too many: band {number} is narrower than a bin", recipe.bands);
-                return Err(Error::setting("bands", format!("{problem}; use fewer or a larger n_fft")));
-            };
-            let bins = (last + 1 - first_bin).next_multiple_of(LANES);
-            bank.weights.extend((first_bin..=last).map(weight));
-            bank.weights.resize(bank.weights.len() + bins - (last + 1 - first_bin), 0.0);
-            bank.bands.push(Band { first_bin, bins });
-        }
-        Ok(bank)
-    }
-
-    /// The number of bins that [`Filterbank::apply`] reads: those of the transform and some zeros after them.
-    pub(super) fn padded_bins(&self, bins: usize) -> usize {
-        bins + LANES
-    }
-
-    /// Appends the weighted sum of `spectrum` in every band.
-    pub(super) fn apply(&self, spectrum: &[f32], frame: &mut Vec<f32>) {
-        let mut weights = &self.weights[..];
-        for band in &self.bands {
-            let (own, rest) = weights.split_at(band.bins);
-            weights = rest;
-            frame.push(dot(own, &spectrum[band.first_bin..band.first_bin + band.bins]));
-        }
-    }
-}
-
-/// Dot product of slices of whole lanes.
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut sums = [0.0; LANES];
-    for (a, b) in a.as_chunks::<LANES>().0.iter().zip(b.as_chunks::<LANES>().0) {
-        for lane in 0..LANES {
-            sums[lane] += a[lane] * b[lane];
-        }
-    }
-    sums.iter().sum()
+/// The first bin and the weights of the triangle with these edges and this centre in Hz.
+fn band(recipe: &Recipe, number: usize, [low, centre, high]: [f64; 3]) -> Result<(usize, Vec<f32>)> {
+    let bin_hertz = f64::from(recipe.sample_rate) / recipe.n_fft as f64;
+    let weight = |bin: usize| {
+        let hertz = bin as f64 * bin_hertz;
+        let triangle = ((hertz - low) / (centre - low)).min((high - hertz) / (high - centre)).max(0.0);
+        (triangle * 2.0 / (high - low)) as f32
+    };
+    let around = (low / bin_hertz) as usize..=((high / bin_hertz) as usize).min(recipe.n_fft / 2);
+    let covered: Vec<usize> = around.filter(|&bin| weight(bin) > 0.0).collect();
+    let (Some(&first), Some(&last)) = (covered.first(), covered.last()) else {
+        let problem = format!("{} are too many: band {number} is narrower than a bin", recipe.bands);
+        return Err(Error::setting("bands", format!("{problem}; use fewer or a larger n_fft")));
+    };
+    Ok((first, (first..=last).map(weight).collect()))
 }
 
 /// The edges of the bands in Hz, `bands` + 2 of them: band i rises from edge i to i + 1 and falls to i + 2.
@@ -104,6 +60,8 @@ fn mel_to_hertz(mel: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use homonym_kernels::{Isa, band_sums};
+
     use super::*;
 
     #[derive(serde::Deserialize)]
@@ -123,13 +81,12 @@ mod tests {
     fn the_bands_are_librosas() {
         let golden: Golden = serde_json::from_str(include_str!("../../tests/golden/mel_filters.json")).unwrap();
         for Moments { recipe, sum, first } in golden.banks {
-            let bank = Filterbank::new(&recipe).unwrap();
+            let bank = filterbank(&recipe).unwrap();
             let measure = |spectrum: fn(usize) -> f32| {
-                let bins = recipe.n_fft / 2 + 1;
-                let mut spectrum: Vec<f32> = (0..bins).map(spectrum).collect();
-                spectrum.resize(bank.padded_bins(bins), 0.0);
-                let mut frame = Vec::new();
-                bank.apply(&spectrum, &mut frame);
+                let mut spectrum: Vec<f32> = (0..=recipe.n_fft / 2).map(spectrum).collect();
+                spectrum.resize(spectrum.len().max(bank.reach()), 0.0);
+                let mut frame = vec![0.0; bank.count()];
+                band_sums(Isa::PORTABLE, &bank, &spectrum, &mut frame);
                 frame
             };
             for (ours, theirs) in [(measure(|_| 1.0), sum), (measure(|bin| bin as f32), first)] {

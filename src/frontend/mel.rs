@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use realfft::num_complex::Complex;
-use realfft::{RealFftPlanner, RealToComplex};
+use homonym_kernels::{Bands, HalfTransform, Isa, band_sums, power_spectrum};
+use num_complex::Complex;
+use rustfft::{Fft, FftPlanner};
 
-use super::filterbank::Filterbank;
+use super::filterbank::filterbank;
 use super::{FrameStream, Recipe};
 use crate::Result;
 
@@ -15,31 +16,36 @@ const PIECE: usize = 1 << 14;
 /// Mel frames of one signal after another. Buffers are allocated once; no frame allocates.
 pub struct MelStream {
     recipe: Recipe,
-    bank: Filterbank,
+    isa: Isa,
+    bank: Bands,
     window: Vec<f32>,
-    transform: Arc<dyn RealToComplex<f32>>,
+    /// The complex transform of half as many values as a frame has samples, and what makes it that of the samples.
+    transform: Arc<dyn Fft<f32>>,
+    half: HalfTransform,
     /// Samples that a frame to come will see, from `next` on: where the next frame starts.
     pending: Vec<f32>,
     next: usize,
-    /// Room for one frame: windowed samples, their transform, its magnitudes to a power and some zeros.
-    windowed: Vec<f32>,
-    spectrum: Vec<Complex<f32>>,
+    /// Room for one frame: windowed samples, two in a complex value, then their transform; its magnitudes to a power and
+    /// the zeros that the bands may read.
+    values: Vec<Complex<f32>>,
     scratch: Vec<Complex<f32>>,
     power: Vec<f32>,
 }
 
 impl MelStream {
     pub(super) fn new(recipe: &Recipe) -> Result<Self> {
-        let bank = Filterbank::new(recipe)?;
-        let transform = RealFftPlanner::new().plan_fft_forward(recipe.n_fft);
+        let bank = filterbank(recipe)?;
+        let transform = FftPlanner::new().plan_fft_forward(recipe.n_fft / 2);
+        let zero = Complex::new(0.0, 0.0);
         let mut stream = Self {
+            isa: Isa::chosen()?,
             window: hann(recipe.n_fft),
+            half: HalfTransform::new(recipe.n_fft),
             pending: Vec::with_capacity(PIECE + recipe.n_fft),
             next: 0,
-            windowed: transform.make_input_vec(),
-            spectrum: transform.make_output_vec(),
-            scratch: transform.make_scratch_vec(),
-            power: vec![0.0; bank.padded_bins(recipe.n_fft / 2 + 1)],
+            values: vec![zero; recipe.n_fft / 2],
+            scratch: vec![zero; transform.get_inplace_scratch_len()],
+            power: vec![0.0; bank.reach().max(recipe.n_fft / 2 + 1)],
             recipe: recipe.clone(),
             transform,
             bank,
@@ -63,14 +69,17 @@ impl MelStream {
     /// Appends the frame that starts at `next`.
     fn frame(&mut self, frames: &mut Vec<f32>) {
         let samples = &self.pending[self.next..self.next + self.recipe.n_fft];
-        for ((windowed, sample), weight) in self.windowed.iter_mut().zip(samples).zip(&self.window) {
+        let windowed: &mut [f32] = bytemuck::cast_slice_mut(&mut self.values);
+        for ((windowed, sample), weight) in windowed.iter_mut().zip(samples).zip(&self.window) {
             *windowed = sample * weight;
         }
-        self.transform
-            .process_with_scratch(&mut self.windowed, &mut self.spectrum, &mut self.scratch)
-            .expect("the buffers are the transform's own");
-        raise(&self.spectrum, self.recipe.power, &mut self.power);
-        self.bank.apply(&self.power, frames);
+        self.transform.process_with_scratch(&mut self.values, &mut self.scratch);
+        let power = &mut self.power[..self.recipe.n_fft / 2 + 1];
+        power_spectrum(self.isa, &self.half, bytemuck::cast_slice(&self.values), power);
+        raise(power, self.recipe.power);
+        let start = frames.len();
+        frames.resize(start + self.recipe.bands, 0.0);
+        band_sums(self.isa, &self.bank, &self.power, &mut frames[start..]);
     }
 }
 
@@ -102,15 +111,12 @@ impl FrameStream for MelStream {
     }
 }
 
-/// The magnitudes of `spectrum` to `exponent`.
-fn raise(spectrum: &[Complex<f32>], exponent: f64, power: &mut [f32]) {
-    let squares = power.iter_mut().zip(spectrum.iter().map(Complex::norm_sqr));
-    if exponent == 2.0 {
-        squares.for_each(|(power, square)| *power = square);
-    } else if exponent == 1.0 {
-        squares.for_each(|(power, square)| *power = square.sqrt());
-    } else {
-        squares.for_each(|(power, square)| *power = square.powf(exponent as f32 / 2.0));
+/// Squared magnitudes to magnitudes to the power `exponent`.
+fn raise(squares: &mut [f32], exponent: f64) {
+    if exponent == 1.0 {
+        squares.iter_mut().for_each(|square| *square = square.sqrt());
+    } else if exponent != 2.0 {
+        squares.iter_mut().for_each(|square| *square = square.powf(exponent as f32 / 2.0));
     }
 }
 

@@ -44,7 +44,7 @@ impl Segments for InMemory<'_> {
     }
 }
 
-/// How a network that embeds computes its convolutions; training is always in f32.
+/// How a network computes its convolutions on the way forward; gradients are always in f32.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "lowercase")]
@@ -69,11 +69,11 @@ pub trait Network: Send + Sync {
     fn features(&self) -> usize;
     /// Inference: `n × dims` embeddings or `n × features` features.
     fn embed(&self, params: &[f32], segments: &dyn Segments, layer: Layer) -> Vec<f32>;
-    /// Chooses the arithmetic of [`embed`](Self::embed), which is f32 before.
+    /// Chooses the arithmetic of [`embed`](Self::embed) and of the forward pass of training; f32 before.
     ///
     /// # Errors
     /// [`Error::Setting`](crate::Error::Setting) where this machine cannot compute so.
-    fn embed_in(&mut self, arithmetic: Arithmetic) -> Result<()>;
+    fn compute_in(&mut self, arithmetic: Arithmetic) -> Result<()>;
     /// Room for training steps; holds what the backward pass needs of the last forward pass.
     fn training_pass(&self) -> Box<dyn TrainingPass + '_>;
 }

@@ -150,7 +150,7 @@ pub struct Model {
     pub output: Standardisation,
     /// The parameters, flat.
     pub params: Vec<f32>,
-    /// How its network embeds; not part of the file.
+    /// How its network computes; not part of the file.
     pub arithmetic: Arithmetic,
 }
 
@@ -184,7 +184,7 @@ impl Model {
     pub fn network(&self) -> Result<Box<dyn Network>> {
         let Header { network, frames, front_end, .. } = &self.header;
         let mut network = network.build(*frames, front_end.bands, self.input.clone())?;
-        network.embed_in(self.arithmetic)?;
+        network.compute_in(self.arithmetic)?;
         Ok(network)
     }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::objective::ObjectiveSpec;
 use crate::frontend::Recipe;
 use crate::mining::{MiningSpec, Negatives};
-use crate::models::{ClassifierCnnSpec, Layer, NetworkSpec, TrackVector};
+use crate::models::{Arithmetic, ClassifierCnnSpec, Layer, NetworkSpec, TrackVector};
 use crate::optim::{Optimizer, Sgd};
 use crate::sampling::{Augmentation, BatchSpec};
 use crate::{Error, Result};
@@ -36,6 +36,8 @@ pub struct TrainConfig {
     /// Share of the old in the running average of the parameters that is evaluated and kept; 0 keeps the parameters of the
     /// last update, as the paper does.
     pub averaging: f32,
+    /// How the convolutions of forward passes compute; gradients are always in f32.
+    pub arithmetic: Arithmetic,
     /// Weight of the sum of all squared kernels in the loss.
     pub l2: f32,
     /// The network.
@@ -88,6 +90,7 @@ impl Default for TrainConfig {
             margin: 0.2,
             standardise: false,
             averaging: 0.0,
+            arithmetic: Arithmetic::F32,
             artist_column: "artist".to_owned(),
             l2: 0.0,
             network: NetworkSpec::default(),

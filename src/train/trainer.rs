@@ -10,7 +10,7 @@ use super::log::{Line, Log};
 use super::state::{self, Progress};
 use super::updater::{Step, Updater};
 use super::validation::held_out_error;
-use crate::models::{self, Arithmetic, Header, Model, Segments, Standardisation};
+use crate::models::{self, Header, Model, Segments, Standardisation};
 use crate::sampling::{Drawer, LabelledTracks, TrainingSet};
 use crate::store::Store;
 use crate::{Error, Monitor, Result};
@@ -157,7 +157,7 @@ fn fresh_model(
         training,
     };
     let output = Standardisation::identity(config.track.layer.width(&*network));
-    Ok(Model { header, input, output, params: network.params().initial(config.seed), arithmetic: Arithmetic::F32 })
+    Ok(Model { header, input, output, params: network.params().initial(config.seed), arithmetic: config.arithmetic })
 }
 
 struct Run<'a> {

@@ -33,7 +33,8 @@ apt() {
 if [[ ! -e $work/packages ]]; then
     log "packages"
     mkdir -p "$work"/apt/lists/partial "$work"/apt/cache/archives/partial "$work"/debs
-    debian='[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $(command apt-cache policy | grep -om1 "http[^ ]*/debian ") trixie main'
+    mirror=$(command apt-cache policy | grep -om1 'http[^ ]*/debian ') || { echo "run.sh: apt has no mirror of Debian" >&2; exit 1; }
+    debian="[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror trixie main"
     printf '%s\n' "deb $debian" "deb-src $debian" >"$work/apt/sources.list"
     apt apt-get update
     kernel=$(apt apt-cache depends linux-image-cloud-amd64 | grep -o 'linux-image-[0-9].*')
@@ -57,14 +58,21 @@ if [[ ! -x $bochs ]]; then
 fi
 
 log "test"
-test=$(RUSTFLAGS="-C target-feature=+crt-static" cargo test --release --target $target --target-dir "$work/cargo" \
-    --no-run --message-format=json "${choose[@]}" | grep -o '"executable":"[^"]*"' | cut -d'"' -f4)
+built=$(RUSTFLAGS="-C target-feature=+crt-static" cargo test --release --target $target --target-dir "$work/cargo" \
+    --no-run --message-format=json "${choose[@]}" | grep '"executable":"')
+executables() { grep "$@" <<<"$built" | grep -o '"executable":"[^"]*"' | cut -d'"' -f4 || true; }
+as_test='"overflow_checks":[a-z]*,"test":true'
+test=$(executables "$as_test")
 [[ -n $test && $test != *$'\n'* ]] || { printf 'run.sh: choose one test binary, found:\n%s\n' "$test" >&2; exit 1; }
 
 log "boot"
 rm -rf "$work/init" "$work/iso" && mkdir -p "$work"/init/{bin,dev,proc,tmp} "$work/iso"
 cp "$work/root/usr/bin/busybox" "$work/init/bin/"
 strip -o "$work/init/test" "$test"
+# A test of the command line finds the command where it was built.
+for command in $(executables -v "$as_test"); do
+    mkdir -p "$work/init$(dirname "$command")" && strip -o "$work/init$command" "$command"
+done
 cat >"$work/init/init" <<END
 #!/bin/busybox sh
 /bin/busybox mount -t devtmpfs dev /dev

@@ -6,8 +6,9 @@ usage: torch_network.py HOMONYM [--threads 1,2] [--rounds 5] [--turns 3]
 The two take turns, so that both see the same machine. PyTorch works on ready tensors in its faster layout (channels_last);
 its training step is forward, triplet loss over 144 given triplets, backward and RMSProp. homonym's forward pass and training
 step draw the segments from a mapped store, and the step mines its triplets. Rows by instruction set: what the CPU has, and
-AVX2 where it has more (both sides limited alike). bf16 is PyTorch's autocast; homonym computes in f32. Before anything is
-timed, both embed the same nine seconds with the same weights, and must agree.
+AVX2 where it has more (both sides limited alike). Where the CPU has instructions for bf16, PyTorch's autocast is a peer, too;
+homonym's own bf16 needs AMX. Before anything is timed, both embed the same nine seconds with the same weights, and must
+agree.
 
 Needs PyTorch 2: python3 -m venv v && v/bin/pip install torch numpy
 """
@@ -123,9 +124,15 @@ def torch_side(threads, rounds):
 
     report = {"version": torch.__version__, "forward": rate(forward), "train": rate(train)}
     report["memory"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        report |= {"forward_bf16": rate(forward), "train_bf16": rate(train)}
+    if cpu_has("avx512_bf16", "amx_bf16"):
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            report |= {"forward_bf16": rate(forward), "train_bf16": rate(train)}
     print(json.dumps(report))
+
+
+def cpu_has(*flags):
+    with open("/proc/cpuinfo") as file:
+        return not set(flags).isdisjoint(file.read().split())
 
 
 def run(command, limits):
@@ -136,19 +143,24 @@ def run(command, limits):
 
 
 def compare(homonym, limits, threads, options):
-    ours, theirs = [], []
+    ours, theirs, ours_bf16 = [], [], []
+    common = ["--threads", str(threads), "--rounds", str(options.rounds)]
     for _ in range(options.turns):
-        ours.append(run([homonym, "bench", "network", "--threads", str(threads), "--rounds", str(options.rounds), "--json"],
-                        limits))
-        theirs.append(run([sys.executable, __file__, homonym, "--threads", str(threads), "--rounds", str(options.rounds),
-                           "--torch-side"], limits))
+        ours.append(run([homonym, "bench", "network", *common, "--json"], limits))
+        theirs.append(run([sys.executable, __file__, homonym, *common, "--torch-side"], limits))
+        if not limits and cpu_has("amx_bf16"):
+            ours_bf16.append(run([homonym, "bench", "network", *common, "--json", "--arithmetic", "bf16"], limits))
     middle = lambda reports, key: median(report[key] for report in reports)
     isa = ours[0]["isa"]
-    for work, key, peer in (("forward, f32", "forward_samples_per_s", "forward"),
-                            ("training step, f32", "train_samples_per_s", "train"),
-                            ("forward, f32 beside bf16", "forward_samples_per_s", "forward_bf16"),
-                            ("training step, f32 beside bf16", "train_samples_per_s", "train_bf16")):
-        a, b = middle(ours, key), middle(theirs, peer)
+    rows = [("forward, f32", ours, "forward_samples_per_s", "forward"),
+            ("training step, f32", ours, "train_samples_per_s", "train")]
+    if "forward_bf16" in theirs[0]:
+        rows += [("forward, f32 beside bf16", ours, "forward_samples_per_s", "forward_bf16"),
+                 ("training step, f32 beside bf16", ours, "train_samples_per_s", "train_bf16")]
+    if ours_bf16:
+        rows += [("forward, bf16", ours_bf16, "forward_samples_per_s", "forward_bf16")]
+    for work, reports, key, peer in rows:
+        a, b = middle(reports, key), middle(theirs, peer)
         print(f"| {work} | {isa} | {threads} | {a:.0f} | {b:.0f} | {a / b:.1f} |", flush=True)
     a, b = middle(ours, "peak_memory_bytes") / 1e6, middle(theirs, "memory") / 1e6
     print(f"| peak memory, MB | {isa} | {threads} | {a:.0f} | {b:.0f} | 1/{b / a:.1f} |", flush=True)

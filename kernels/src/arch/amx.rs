@@ -8,7 +8,7 @@ use std::arch::asm;
 use std::arch::x86_64::*;
 use std::marker::PhantomData;
 
-use super::{avx512, proven};
+use super::avx512;
 use crate::simd::Kernel;
 use crate::tiles::NoTiles;
 
@@ -185,11 +185,12 @@ unsafe fn round(from: &[f32], to: &mut [u16]) {
 fn supported() -> bool {
     const BF16_AND_TILES: u32 = 1 << 22 | 1 << 24; // CPUID leaf 7, EDX
     const TILE_STATE: u64 = 1 << 17 | 1 << 18; // XCR0: configuration and data
-    avx512::supported()
-        && is_x86_feature_detected!("avx512bf16")
-        && __cpuid_count(7, 0).edx & BF16_AND_TILES == BF16_AND_TILES
-        // SAFETY: a CPU on which AVX-512 is usable has `xgetbv`, and the system has enabled it.
-        && proven!(_xgetbv(0)) & TILE_STATE == TILE_STATE
+    if !avx512::supported() || !is_x86_feature_detected!("avx512bf16") {
+        return false;
+    }
+    // SAFETY: a CPU on which AVX-512 is usable has both instructions, and the system has enabled `xgetbv`.
+    let (features, states) = unsafe { (__cpuid_count(7, 0).edx, _xgetbv(0)) };
+    features & BF16_AND_TILES == BF16_AND_TILES && states & TILE_STATE == TILE_STATE
 }
 
 /// Asks Linux (5.16 or later) for the tiles; other systems are not known to us.

@@ -53,6 +53,14 @@ impl Simd for Avx2 {
         proven!(_mm256_max_ps(a, b))
     }
     #[inline(always)]
+    fn min(self, a: __m256, b: __m256) -> __m256 {
+        proven!(_mm256_min_ps(a, b))
+    }
+    #[inline(always)]
+    fn greater(self, a: __m256, b: __m256) -> u32 {
+        proven!(_mm256_movemask_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(a, b)) as u32)
+    }
+    #[inline(always)]
     fn select_gt(self, a: __m256, b: __m256, x: __m256, y: __m256) -> __m256 {
         proven!(_mm256_blendv_ps(y, x, _mm256_cmp_ps::<_CMP_GT_OQ>(a, b)))
     }
@@ -61,11 +69,36 @@ impl Simd for Avx2 {
         proven!(_mm256_round_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a))
     }
     #[inline(always)]
+    fn unzip(self, a: __m256, b: __m256) -> (__m256, __m256) {
+        proven!({
+            // Within halves: a0 a2 b0 b2 | a4 a6 b4 b6; then the middle two quarters change places.
+            let quarters = |x| _mm256_castpd_ps(_mm256_permute4x64_pd::<0b11_01_10_00>(_mm256_castps_pd(x)));
+            let (even, odd) = (_mm256_shuffle_ps::<0b10_00_10_00>(a, b), _mm256_shuffle_ps::<0b11_01_11_01>(a, b));
+            (quarters(even), quarters(odd))
+        })
+    }
+    #[inline(always)]
+    fn reverse(self, a: __m256) -> __m256 {
+        proven!(_mm256_permutevar8x32_ps(a, _mm256_setr_epi32(7, 6, 5, 4, 3, 2, 1, 0)))
+    }
+    #[inline(always)]
+    fn first(self, a: __m256) -> f32 {
+        proven!(_mm256_cvtss_f32(a))
+    }
+    #[inline(always)]
     fn sum(self, a: __m256) -> f32 {
         proven!({
             let four = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps::<1>(a));
             let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
             _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)))
+        })
+    }
+    #[inline(always)]
+    fn least(self, a: __m256) -> f32 {
+        proven!({
+            let four = _mm_min_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps::<1>(a));
+            let two = _mm_min_ps(four, _mm_movehl_ps(four, four));
+            _mm_cvtss_f32(_mm_min_ss(two, _mm_movehdup_ps(two)))
         })
     }
     #[inline(always)]
@@ -84,6 +117,10 @@ impl Simd for Avx2 {
             let biased = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
             _mm256_castsi256_ps(_mm256_slli_epi32::<23>(biased))
         })
+    }
+    #[inline(always)]
+    fn prefetch(self, at: *const f32) {
+        proven!(_mm_prefetch::<_MM_HINT_T0>(at.cast()))
     }
     #[inline(always)]
     unsafe fn pick(self, low: *const f32, high: *const f32, index: __m256) -> __m256 {

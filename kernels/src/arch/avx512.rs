@@ -56,12 +56,36 @@ impl Simd for Avx512 {
         proven!(_mm512_max_ps(a, b))
     }
     #[inline(always)]
+    fn min(self, a: __m512, b: __m512) -> __m512 {
+        proven!(_mm512_min_ps(a, b))
+    }
+    #[inline(always)]
+    fn greater(self, a: __m512, b: __m512) -> u32 {
+        proven!(u32::from(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(a, b)))
+    }
+    #[inline(always)]
     fn select_gt(self, a: __m512, b: __m512, x: __m512, y: __m512) -> __m512 {
         proven!(_mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(a, b), y, x))
     }
     #[inline(always)]
     fn round(self, a: __m512) -> __m512 {
         proven!(_mm512_roundscale_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a))
+    }
+    #[inline(always)]
+    fn unzip(self, a: __m512, b: __m512) -> (__m512, __m512) {
+        proven!({
+            let even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+            let odd = _mm512_add_epi32(even, _mm512_set1_epi32(1));
+            (_mm512_permutex2var_ps(a, even, b), _mm512_permutex2var_ps(a, odd, b))
+        })
+    }
+    #[inline(always)]
+    fn reverse(self, a: __m512) -> __m512 {
+        proven!(_mm512_permutexvar_ps(_mm512_setr_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0), a))
+    }
+    #[inline(always)]
+    fn first(self, a: __m512) -> f32 {
+        proven!(_mm512_cvtss_f32(a))
     }
     #[inline(always)]
     fn sum(self, a: __m512) -> f32 {
@@ -73,12 +97,20 @@ impl Simd for Avx512 {
         })
     }
     #[inline(always)]
+    fn least(self, a: __m512) -> f32 {
+        proven!(_mm512_reduce_min_ps(a))
+    }
+    #[inline(always)]
     fn split_exponent(self, a: __m512) -> (__m512, __m512) {
         proven!((_mm512_getexp_ps(a), _mm512_getmant_ps::<_MM_MANT_NORM_1_2, _MM_MANT_SIGN_SRC>(a)))
     }
     #[inline(always)]
     fn pow2(self, n: __m512) -> __m512 {
         proven!(_mm512_scalef_ps(_mm512_set1_ps(1.0), n))
+    }
+    #[inline(always)]
+    fn prefetch(self, at: *const f32) {
+        proven!(_mm_prefetch::<_MM_HINT_T0>(at.cast()))
     }
     #[inline(always)]
     unsafe fn pick(self, low: *const f32, high: *const f32, index: __m512) -> __m512 {

@@ -45,6 +45,14 @@ impl Simd for Portable {
         a.fast_max(b)
     }
     #[inline(always)]
+    fn min(self, a: f32x8, b: f32x8) -> f32x8 {
+        a.fast_min(b)
+    }
+    #[inline(always)]
+    fn greater(self, a: f32x8, b: f32x8) -> u32 {
+        a.simd_gt(b).to_bitmask()
+    }
+    #[inline(always)]
     fn select_gt(self, a: f32x8, b: f32x8, x: f32x8, y: f32x8) -> f32x8 {
         a.simd_gt(b).select(x, y)
     }
@@ -53,9 +61,27 @@ impl Simd for Portable {
         f32x8::new(a.to_array().map(f32::round_ties_even))
     }
     #[inline(always)]
+    fn unzip(self, a: f32x8, b: f32x8) -> (f32x8, f32x8) {
+        let ([a, b, c, d, e, f, g, h], [i, j, k, l, m, n, o, p]) = (a.to_array(), b.to_array());
+        (f32x8::new([a, c, e, g, i, k, m, o]), f32x8::new([b, d, f, h, j, l, n, p]))
+    }
+    #[inline(always)]
+    fn reverse(self, a: f32x8) -> f32x8 {
+        let [a, b, c, d, e, f, g, h] = a.to_array();
+        f32x8::new([h, g, f, e, d, c, b, a])
+    }
+    #[inline(always)]
+    fn first(self, a: f32x8) -> f32 {
+        a.to_array()[0]
+    }
+    #[inline(always)]
     fn sum(self, a: f32x8) -> f32 {
         let [a, b, c, d, e, f, g, h] = a.to_array();
         ((a + e) + (c + g)) + ((b + f) + (d + h))
+    }
+    #[inline(always)]
+    fn least(self, a: f32x8) -> f32 {
+        a.to_array().into_iter().fold(f32::INFINITY, f32::min)
     }
     #[inline(always)]
     fn split_exponent(self, a: f32x8) -> (f32x8, f32x8) {

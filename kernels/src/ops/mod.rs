@@ -11,5 +11,7 @@ pub(crate) mod distance;
 pub(crate) mod gemm;
 pub(crate) mod image;
 mod math;
+pub(crate) mod nearest;
 pub(crate) mod peak;
 pub(crate) mod pool;
+pub(crate) mod spectrum;

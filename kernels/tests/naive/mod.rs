@@ -85,6 +85,19 @@ pub fn largest_error(got: &[f32], want: &[f64]) -> f64 {
 
 /// The nearest number with eight significant bits, of two equally near the one with an even last bit.
 pub fn bf16(x: f64) -> f64 {
+    if x == 0.0 {
+        return x;
+    }
     let step = 2f64.powi(x.abs().log2().floor() as i32 - 7);
-    if x == 0.0 { x } else { (x / step).round_ties_even() * step }
+    (x / step).round_ties_even() * step
+}
+
+/// The Fourier transform of (real, imaginary) values, by its definition.
+pub fn transform(x: &[(f64, f64)]) -> Vec<(f64, f64)> {
+    let n = x.len();
+    let term = |k: usize, j: usize| {
+        let (sin, cos) = (-std::f64::consts::TAU * (j * k % n) as f64 / n as f64).sin_cos();
+        (x[j].0 * cos - x[j].1 * sin, x[j].0 * sin + x[j].1 * cos)
+    };
+    (0..n).map(|k| (0..n).map(|j| term(k, j)).fold((0.0, 0.0), |a, b| (a.0 + b.0, a.1 + b.1))).collect()
 }

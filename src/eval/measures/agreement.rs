@@ -3,7 +3,36 @@
 
 use std::hash::Hash;
 
+use serde::{Deserialize, Serialize};
+
 use crate::catalogue::groups::{Groups, numbered};
+
+/// Pairs of items, by what a truth and a labeling say of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pairs {
+    /// Of one class and in one cluster.
+    pub together: usize,
+    /// Of different classes, yet in one cluster.
+    pub merged: usize,
+    /// Of one class, yet in different clusters.
+    pub parted: usize,
+    /// All pairs.
+    pub all: usize,
+}
+
+/// Counts the pairs of items.
+pub fn pairs<A: Copy + Eq + Hash, B: Copy + Eq + Hash>(truth: &[A], labels: &[B]) -> Pairs {
+    let table = Contingency::of(truth, labels);
+    let pairs = |items: usize| items * items.saturating_sub(1) / 2;
+    let sum = |sizes: &[usize]| sizes.iter().map(|&size| pairs(size)).sum::<usize>();
+    let together = table.cells.iter().map(|&(_, _, both)| pairs(both)).sum::<usize>();
+    Pairs {
+        together,
+        merged: sum(&table.cols) - together,
+        parted: sum(&table.rows) - together,
+        all: pairs(table.items),
+    }
+}
 
 /// How often each pair of labels occurs together.
 struct Contingency {

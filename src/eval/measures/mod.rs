@@ -3,5 +3,5 @@
 mod agreement;
 mod error_rate;
 
-pub use agreement::{adjusted_mutual_information, adjusted_rand_index};
+pub use agreement::{Pairs, adjusted_mutual_information, adjusted_rand_index, pairs};
 pub use error_rate::{EqualErrorRate, Score, equal_error_rate};

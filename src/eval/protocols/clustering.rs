@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use super::names::{Name, NamesLeftOut, names};
 use super::spread::{Estimate, Spread, bootstrap, summary};
-use super::threshold::{Curve, best};
+use super::threshold::{Curve, Objective, best};
 use super::{Options, Purpose, repeated};
 use crate::catalogue::groups::numbered;
 use crate::catalogue::table::Table;
 use crate::cluster::{Dendrogram, Scratch, linkage_with};
-use crate::eval::measures::{adjusted_mutual_information, adjusted_rand_index};
+use crate::eval::measures::{Pairs, adjusted_mutual_information, adjusted_rand_index, pairs};
 use crate::monitor::Monitor;
 use crate::random::Random;
 use crate::store::embeddings::Embeddings;
@@ -29,6 +29,14 @@ pub struct Clustering {
     pub ari: f64,
     /// Its uncertainty, by bootstrap over names.
     pub ari_spread: Spread,
+    /// Of all pairs of tracks put together, the share that are one artist's.
+    pub precision: f64,
+    /// Its uncertainty, by bootstrap over names.
+    pub precision_spread: Spread,
+    /// Of all pairs of tracks of one artist, the share put together.
+    pub recall: f64,
+    /// Its uncertainty, by bootstrap over names.
+    pub recall_spread: Spread,
     /// Mean over folds and repeats of the distances chosen on the development names.
     pub threshold: f64,
     /// Names tested.
@@ -56,8 +64,8 @@ pub struct FoldResult {
     pub fold: usize,
     /// The distance chosen on the names of all other folds.
     pub threshold: f64,
-    /// The mean AMI it has there.
-    pub development_ami: f64,
+    /// The mean score it has there: AMI, or the negative cost.
+    pub development_score: f64,
     /// Names tested in this fold.
     pub names: usize,
     /// Their mean AMI.
@@ -85,12 +93,16 @@ pub struct NameResult {
     pub ami: f64,
     /// Adjusted Rand index.
     pub ari: f64,
+    /// Pairs of its tracks.
+    pub pairs: Pairs,
 }
 
 /// All that one repeat found.
 struct Repeat {
     ami: Estimate,
     ari: Estimate,
+    precision: Estimate,
+    recall: Estimate,
     left_out: NamesLeftOut,
     folds: Vec<FoldResult>,
     names: Vec<NameResult>,
@@ -107,6 +119,8 @@ pub fn run(embeddings: &Embeddings, options: &Options, monitor: &dyn Monitor) ->
     let repeats = repeated(options, monitor, |repeat| once(embeddings, options, repeat))?;
     let (ami, ami_spread) = summary(&repeats.iter().map(|repeat| repeat.ami).collect::<Vec<_>>());
     let (ari, ari_spread) = summary(&repeats.iter().map(|repeat| repeat.ari).collect::<Vec<_>>());
+    let (precision, precision_spread) = summary(&repeats.iter().map(|repeat| repeat.precision).collect::<Vec<_>>());
+    let (recall, recall_spread) = summary(&repeats.iter().map(|repeat| repeat.recall).collect::<Vec<_>>());
     let mut left_out = repeats[0].left_out.clone();
     repeats[1..].iter().for_each(|repeat| left_out.add_draws(&repeat.left_out));
     let (folds, per_name): (Vec<_>, Vec<_>) = repeats.into_iter().map(|repeat| (repeat.folds, repeat.names)).unzip();
@@ -116,6 +130,10 @@ pub fn run(embeddings: &Embeddings, options: &Options, monitor: &dyn Monitor) ->
         ami_spread,
         ari,
         ari_spread,
+        precision,
+        precision_spread,
+        recall,
+        recall_spread,
         threshold: folds.iter().map(|fold| fold.threshold).sum::<f64>() / folds.len() as f64,
         names: per_name.len(),
         artists: per_name.iter().map(|name| name.artists).sum(),
@@ -140,18 +158,18 @@ fn once(embeddings: &Embeddings, options: &Options, repeat: u64) -> Result<Repea
     }
     let trees: Vec<(Dendrogram, Curve)> = names
         .par_iter()
-        .map_init(Scratch::default, |scratch, name| grow(scratch, embeddings, name))
+        .map_init(Scratch::default, |scratch, name| grow(scratch, embeddings, name, options.objective))
         .collect::<Result<_>>()?;
     let (mut fold_results, mut name_results) = (Vec::new(), Vec::new());
     for fold in 0..count {
         let development: Vec<&Curve> =
             (0..names.len()).filter(|&name| folds[name] != fold).map(|name| &trees[name].1).collect();
-        let (threshold, development_ami) = best(&development);
+        let (threshold, development_score) = best(&development);
         let tested = (0..names.len()).filter(|&name| folds[name] == fold);
         let tested: Vec<NameResult> =
             tested.map(|name| judge(&names[name], &trees[name].0, threshold, repeat, fold)).collect();
         let (count, ami, ari) = (tested.len(), mean(&tested, |name| name.ami), mean(&tested, |name| name.ari));
-        fold_results.push(FoldResult { repeat, fold, threshold, development_ami, names: count, ami, ari });
+        fold_results.push(FoldResult { repeat, fold, threshold, development_score, names: count, ami, ari });
         name_results.extend(tested);
     }
     let estimate = |part: fn(&NameResult) -> f64| {
@@ -160,13 +178,29 @@ fn once(embeddings: &Embeddings, options: &Options, repeat: u64) -> Result<Repea
         bootstrap(values.len(), options, repeat, mean)
     };
     let (ami, ari) = (estimate(|name| name.ami), estimate(|name| name.ari));
-    Ok(Repeat { ami, ari, left_out, folds: fold_results, names: name_results })
+    let share = |of: fn(&Pairs) -> usize| {
+        let sum = |counts: &[f64], part: fn(&Pairs) -> usize| {
+            counts.iter().zip(&name_results).map(|(n, name)| n * part(&name.pairs) as f64).sum::<f64>()
+        };
+        let share = |counts: &[f64]| {
+            let together = sum(counts, |pairs| pairs.together);
+            together / (together + sum(counts, of)).max(f64::MIN_POSITIVE)
+        };
+        bootstrap(name_results.len(), options, repeat, share)
+    };
+    let (precision, recall) = (share(|pairs| pairs.merged), share(|pairs| pairs.parted));
+    Ok(Repeat { ami, ari, precision, recall, left_out, folds: fold_results, names: name_results })
 }
 
-fn grow(scratch: &mut Scratch, embeddings: &Embeddings, name: &Name) -> Result<(Dendrogram, Curve)> {
+fn grow(
+    scratch: &mut Scratch,
+    embeddings: &Embeddings,
+    name: &Name,
+    objective: Objective,
+) -> Result<(Dendrogram, Curve)> {
     let points = name.rows.iter().map(|&row| embeddings.points.row(row));
     let tree = linkage_with(scratch, points, &())?.clone();
-    let curve = Curve::of(&tree, &name.truth);
+    let curve = Curve::of(&tree, &name.truth, objective);
     Ok((tree, curve))
 }
 
@@ -188,6 +222,7 @@ fn judge(name: &Name, tree: &Dendrogram, threshold: f64, repeat: u64, fold: usiz
         clusters: labels.iter().max().map_or(0, |last| last + 1),
         ami: adjusted_mutual_information(&name.truth, &labels),
         ari: adjusted_rand_index(&name.truth, &labels),
+        pairs: pairs(&name.truth, &labels),
     }
 }
 
@@ -200,7 +235,7 @@ impl NameResult {
     pub fn table(names: &[Self]) -> Table {
         let columns = ["repeat", "fold", "name", "artists", "tracks", "clusters", "ami", "ari"].map(str::to_owned);
         let row = |name: &Self| {
-            let Self { repeat, fold, name, artists, tracks, clusters, ami, ari } = name;
+            let Self { repeat, fold, name, artists, tracks, clusters, ami, ari, .. } = name;
             let numbers = [*artists, *tracks, *clusters].map(|number| number.to_string());
             let mut row = vec![repeat.to_string(), fold.to_string(), name.clone()];
             row.extend(numbers);
@@ -218,6 +253,8 @@ impl fmt::Display for Clustering {
         let Self { names, artists, tracks, threshold, left_out, .. } = self;
         writeln!(f, "AMI {:.4} {}", self.ami, self.ami_spread)?;
         writeln!(f, "ARI {:.4} {}", self.ari, self.ari_spread)?;
+        writeln!(f, "pairs put together rightly (precision) {:.4} {}", self.precision, self.precision_spread)?;
+        writeln!(f, "pairs found (recall) {:.4} {}", self.recall, self.recall_spread)?;
         writeln!(f, "on {names} names with {artists} artists and {tracks} tracks")?;
         if self.folds.iter().all(|fold| fold.repeat == 0) {
             writeln!(f, "fold  names  distance     AMI     ARI")?;

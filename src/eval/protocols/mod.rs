@@ -15,7 +15,9 @@ mod verification;
 pub use classification::{Classification, run as classification};
 pub use clustering::{Clustering, FoldResult, NameResult, run as clustering};
 pub use names::NamesLeftOut;
+pub(crate) use names::{Name, names};
 pub use spread::Spread;
+pub use threshold::Objective;
 pub use tracks::TracksLeftOut;
 pub use verification::{Verification, run as verification};
 
@@ -94,6 +96,8 @@ pub struct Options {
     pub folds: usize,
     /// The column with the fold of each name, in place of random ones.
     pub fold_column: Option<String>,
+    /// What thresholds are chosen by.
+    pub objective: Objective,
     /// How often everything random is drawn anew.
     pub repeats: usize,
     /// What random draws depend on.
@@ -114,6 +118,7 @@ impl Default for Options {
             min_tracks: 2,
             folds: 5,
             fold_column: None,
+            objective: Objective::Ami,
             repeats: 1,
             seed: 0,
         }
@@ -136,6 +141,11 @@ impl Options {
             Self { tracks: Some((0, _) | (_, 0)), .. } => refuse("tracks", "must be two numbers, at least 1"),
             Self { tracks: Some(_), part_column: Some(_), .. } => {
                 refuse("tracks", "has no meaning where a part column says which tracks are which")
+            }
+            Self { objective: Objective::Cost { merge, split }, .. }
+                if !(*merge > 0.0 && *split > 0.0 && merge.is_finite() && split.is_finite()) =>
+            {
+                refuse("cost", "must be two positive numbers")
             }
             Self { fold_column: Some(_), name_column: None, .. } => {
                 refuse("fold_column", "needs a name column: made names have no folds of their own")

@@ -11,12 +11,12 @@ use crate::{Error, Result};
 
 /// A name and the tracks under it.
 #[derive(Clone, Debug)]
-pub(super) struct Name {
-    pub(super) name: String,
-    pub(super) rows: Vec<usize>,
+pub(crate) struct Name {
+    pub(crate) name: String,
+    pub(crate) rows: Vec<usize>,
     /// The number of the artist of each track, `0..artists`.
-    pub(super) truth: Vec<usize>,
-    pub(super) artists: usize,
+    pub(crate) truth: Vec<usize>,
+    pub(crate) artists: usize,
     /// Its value of the fold column; empty where there is none.
     pub(super) fold: String,
 }
@@ -58,7 +58,7 @@ impl NamesLeftOut {
 }
 
 /// The names of one repeat.
-pub(super) fn names(table: &Table, options: &Options, repeat: u64) -> Result<(Vec<Name>, NamesLeftOut)> {
+pub(crate) fn names(table: &Table, options: &Options, repeat: u64) -> Result<(Vec<Name>, NamesLeftOut)> {
     let Some(across) = &options.across else { return of(table, options, repeat) };
     let kept = one_each(table, across, options, repeat)?;
     let (mut names, mut left_out) = of(&table.select(&kept), options, repeat)?;

@@ -134,7 +134,7 @@ fn the_threshold_of_a_fold_ignores_its_own_names() {
     let after = clustering(&embeddings, &options);
     let fold = after.per_name.iter().find(|name| name.name == "name 0").unwrap().fold;
     for (before, after) in before.folds.iter().zip(&after.folds) {
-        let same = before.development_ami == after.development_ami && before.threshold == after.threshold;
+        let same = before.development_score == after.development_score && before.threshold == after.threshold;
         assert_eq!(same, before.fold == fold, "{before:?} {after:?}");
     }
 }

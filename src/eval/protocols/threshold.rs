@@ -1,29 +1,60 @@
 //! The distance to cut at, chosen on names whose artists are known.
 
-use crate::cluster::Dendrogram;
-use crate::eval::measures::adjusted_mutual_information;
+use serde::{Deserialize, Serialize};
 
-/// The AMI of a name as a function of the distance its tree is cut at: constant between merge heights.
+use crate::cluster::Dendrogram;
+use crate::eval::measures::{adjusted_mutual_information, pairs};
+
+/// What a threshold is chosen by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Objective {
+    /// The highest mean AMI over names.
+    #[default]
+    Ami,
+    /// The lowest mean cost over names: for every pair of tracks wrongly merged and wrongly split, per pair.
+    Cost {
+        /// Of two artists' tracks in one cluster.
+        merge: f64,
+        /// Of one artist's tracks in two.
+        split: f64,
+    },
+}
+
+impl Objective {
+    /// The higher, the better.
+    fn score(self, truth: &[usize], labels: &[usize]) -> f64 {
+        match self {
+            Self::Ami => adjusted_mutual_information(truth, labels),
+            Self::Cost { merge, split } => {
+                let pairs = pairs(truth, labels);
+                -(merge * pairs.merged as f64 + split * pairs.parted as f64) / pairs.all.max(1) as f64
+            }
+        }
+    }
+}
+
+/// The score of a name as a function of the distance its tree is cut at: constant between merge heights.
 #[derive(Debug)]
 pub(super) struct Curve {
-    /// AMI of every track by itself.
+    /// Score of every track by itself.
     start: f64,
-    /// (merge height, AMI from there to the next height), ascending, heights different.
+    /// (merge height, score from there to the next height), ascending, heights different.
     steps: Vec<(f64, f64)>,
 }
 
 impl Curve {
-    pub(super) fn of(tree: &Dendrogram, truth: &[usize]) -> Self {
+    pub(super) fn of(tree: &Dendrogram, truth: &[usize], objective: Objective) -> Self {
         let mut heights: Vec<f64> = tree.merges().iter().map(|merge| merge.height).collect();
         heights.dedup();
-        let ami = |height: f64| adjusted_mutual_information(truth, &tree.cut(height));
+        let score = |height: f64| objective.score(truth, &tree.cut(height));
         let singles: Vec<usize> = (0..truth.len()).collect();
-        let start = adjusted_mutual_information(truth, &singles);
-        Self { start, steps: heights.into_iter().map(|height| (height, ami(height))).collect() }
+        let start = objective.score(truth, &singles);
+        Self { start, steps: heights.into_iter().map(|height| (height, score(height))).collect() }
     }
 }
 
-/// The threshold with the highest mean AMI over `curves`, and that mean.
+/// The threshold with the highest mean score over `curves`, and that mean.
 ///
 /// The mean is constant between neighbouring merge heights of all names. The answer is the middle of the lowest stretch
 /// where it is highest (the lower end of a stretch without upper end).
@@ -52,7 +83,7 @@ pub(super) fn best(curves: &[&Curve]) -> (f64, f64) {
     (low + (high - low) / 2.0, highest as f64 / UNIT / curves.len() as f64)
 }
 
-/// AMI is summed in units of 2⁻⁴⁰, so that the running sum is exact and equal means are seen as equal.
+/// Scores are summed in units of 2⁻⁴⁰, so that the running sum is exact and equal means are seen as equal.
 const UNIT: f64 = (1u64 << 40) as f64;
 
 fn fixed(ami: f64) -> i64 {

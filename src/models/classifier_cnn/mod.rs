@@ -237,7 +237,7 @@ impl Network for ClassifierCnn {
         out
     }
 
-    fn embed_in(&mut self, arithmetic: Arithmetic) -> Result<()> {
+    fn compute_in(&mut self, arithmetic: Arithmetic) -> Result<()> {
         match arithmetic {
             Arithmetic::F32 => Ok(()),
             Arithmetic::Bf16 => Err(Error::setting("arithmetic", "the classifier's network computes in f32 only")),

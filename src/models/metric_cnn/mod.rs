@@ -123,7 +123,7 @@ impl MetricCnnSpec {
 pub struct MetricCnn {
     spec: MetricCnnSpec,
     isa: Isa,
-    /// Where the second and third convolution are embedded in bf16.
+    /// Where the second and third convolution are computed in bf16 on the way forward.
     tiles: Option<Tiles>,
     input: Image,
     standardisation: Standardisation,
@@ -301,7 +301,7 @@ impl Network for MetricCnn {
         out
     }
 
-    fn embed_in(&mut self, arithmetic: Arithmetic) -> Result<()> {
+    fn compute_in(&mut self, arithmetic: Arithmetic) -> Result<()> {
         self.tiles = match arithmetic {
             Arithmetic::F32 => None,
             Arithmetic::Bf16 => Some(Tiles::request()?),

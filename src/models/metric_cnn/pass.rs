@@ -58,7 +58,7 @@ impl<'a> Pass<'a> {
 impl TrainingPass for Pass<'_> {
     fn forward(&mut self, params: &[f32], segments: &dyn Segments, noise: (u64, u64)) -> &[f32] {
         let network = self.network;
-        let packed = network.pack(params, None);
+        let packed = network.pack(params, network.tiles);
         self.stashes.resize_with(segments.count(), || Stash::new(network));
         self.embeddings.resize(segments.count() * network.dims(), 0.0);
         let jobs = self.stashes.par_iter_mut().zip(self.embeddings.par_chunks_exact_mut(network.dims()));

@@ -160,6 +160,11 @@ fn in_pieces<S: Simd>(simd: S, run_length: usize, walk: &mut impl Pieces) {
         at += 3;
     }
     for run in 0..3 {
+        let mut at = at;
+        while vectors - at >= 3 {
+            walk.piece::<S, 1, 3>(simd, run, at * S::LANES, S::LANES);
+            at += 3;
+        }
         for at in at..vectors {
             walk.piece::<S, 1, 1>(simd, run, at * S::LANES, S::LANES);
         }

@@ -3,19 +3,19 @@
 //! ```text
 //! for each pooled row:
 //!     band = its P + 2 input rows, rounded to bf16                  two of them from the pooled row before
-//!     for each group of 32 output channels, group of pooled columns:
-//!         for each row of the window:
+//!     for each group of 32 output channels:
+//!         for each of the P rows, group of 32 pixels:
 //!             sums[row][pixel][o] = Σ over 3 kernel rows, runs of 32 values: x[pixel's run] · w[run][o]
 //!         maximum over each window → bias, ReLU, argmax
 //! ```
 //! 1. Channels last, the three taps of a kernel row are one run of `3·C` values; a tile takes 32 of them for each of up
-//!    to 16 neighbouring pixels straight from the band, whose rows overlap. A run's end is filled up by weights of zero,
+//!    to 16 neighbouring pixels straight from the band, whose runs overlap. A run's end is filled up by weights of zero,
 //!    which meet whatever lies behind it in the band.
-//! 2. A group is as many whole windows as two tiles hold, split evenly between them: no pixel is computed in vain.
+//! 2. The last group of pixels overlaps its neighbour rather than being short; a row of fewer than 32 is split evenly
+//!    between the two tiles.
 //! 3. Band, sums and the weights of a group stay in the L1 cache; the image in bf16 is never written as a whole.
 //!
-//! Given up: Winograd, whose transforms cost bf16 its accuracy; rows of several tiles in flight (eight tiles are two by
-//! two sums and their operands).
+//! Given up: Winograd, whose transformed inputs and weights would be rounded once more.
 
 use super::shape::{Conv, ConvPool};
 use crate::arch::amx::{Amx, Configured, OUTPUTS, Product, STEP};
@@ -72,67 +72,68 @@ impl<const KEEP: bool> Kernel for OnTiles<'_, KEEP> {
     #[inline(always)]
     fn run<S: Simd>(mut self, simd: S) {
         let ConvPool { output, pool, .. } = *self.conv.shape;
-        let groups = output.cols.div_ceil(PIXELS / pool);
-        let group = output.cols.div_ceil(groups);
-        let pixels = group * pool;
+        let cols = output.cols * pool;
+        let pixels = cols.min(PIXELS);
         let tiles = self.amx.configure([pixels.div_ceil(2), pixels / 2]);
         let mut band = Band::new(self.conv.shape);
-        let mut sums = Buffer::zeros(pool * pixels * OUTPUTS);
+        let mut sums = Buffer::zeros(pool * cols * OUTPUTS);
         for row in 0..output.rows {
             band.advance(self.amx, &self.conv, row);
             for block in 0..output.channels.div_ceil(CHANNELS) {
-                for at in 0..groups {
-                    let col = (at * group).min(output.cols - group);
-                    self.multiply(&tiles, &band, block, col, pixels, &mut sums);
-                    self.pool_group(simd, (row, col, group), block, &sums);
-                }
+                self.multiply(&tiles, pixels, &band, block, &mut sums);
+                self.pool_row(simd, row, block, &sums);
             }
         }
     }
 }
 
 impl<const KEEP: bool> OnTiles<'_, KEEP> {
-    /// The convolution at `pool` rows of `pixels` pixels, from pooled column `col` on, for a block of output channels.
-    fn multiply(&self, tiles: &Configured, band: &Band, block: usize, col: usize, pixels: usize, sums: &mut [f32]) {
-        let ConvPool { input, pool, .. } = *self.conv.shape;
-        let w = &self.conv.packed[block * CHANNELS * depth(input.channels)..][..CHANNELS * depth(input.channels)];
-        assert_eq!(sums.len(), pool * pixels * OUTPUTS);
+    /// The convolution at the pixels of one pooled row for a block of output channels, with tiles for `pixels` pixels.
+    fn multiply(&self, tiles: &Configured, pixels: usize, band: &Band, block: usize, sums: &mut [f32]) {
+        let ConvPool { input, output, pool } = *self.conv.shape;
+        let cols = output.cols * pool;
+        let depth = depth(input.channels);
+        let w = &self.conv.packed[block * CHANNELS * depth..][..CHANNELS * depth];
+        assert_eq!(sums.len(), pool * cols * OUTPUTS);
         for row in 0..pool {
-            // SAFETY: pixels `col·P .. col·P + pixels` are within the image, because the pooled columns `col .. col + group`
-            // are; the windows of the last of them end at most a step behind the band's last row, which has room for it.
-            // `w` holds 32·3·steps·16 pairs, `sums` P × pixels × 32 values. The tiles are shaped for `pixels`.
-            unsafe {
-                tiles.multiply(&Product {
-                    x: band.values().as_ptr().add(row * band.stride + col * pool * input.channels),
-                    pixel: input.channels,
-                    row: band.stride,
-                    steps: steps(input.channels),
-                    w: w.as_ptr().cast(),
-                    y: sums.as_mut_ptr().add(row * pixels * OUTPUTS),
-                });
+            for group in 0..cols.div_ceil(pixels) {
+                let col = (group * pixels).min(cols - pixels);
+                // SAFETY: pixels `col .. col + pixels` lie within the image, so that their windows end at most a step behind
+                // the band's last row, which has room for it; `w` holds 32 · 3 · steps · 16 pairs, `sums` P × cols × 32
+                // values.
+                unsafe {
+                    tiles.multiply(&Product {
+                        x: band.values().as_ptr().add(row * band.stride + col * input.channels),
+                        pixel: input.channels,
+                        row: band.stride,
+                        steps: steps(input.channels),
+                        w: w.as_ptr().cast(),
+                        y: sums.as_mut_ptr().add((row * cols + col) * OUTPUTS),
+                    });
+                }
             }
         }
     }
 
-    /// The maximum of each window of a group.
+    /// The maximum of each window of a pooled row.
     #[inline(always)]
-    fn pool_group<S: Simd>(&mut self, simd: S, (row, col, group): (usize, usize, usize), block: usize, sums: &[f32]) {
+    fn pool_row<S: Simd>(&mut self, simd: S, row: usize, block: usize, sums: &[f32]) {
         let ConvPool { output, pool, .. } = *self.conv.shape;
-        assert_eq!(sums.len(), pool * pool * group * OUTPUTS);
+        assert_eq!(sums.len(), pool * pool * output.cols * OUTPUTS);
         let last = output.channels.min((block + 1) * CHANNELS);
         for channel in (block * CHANNELS..last).step_by(S::LANES) {
-            for window in 0..group {
+            for col in 0..output.cols {
                 let (mut best, mut place) = (simd.splat(f32::NEG_INFINITY), simd.splat(0.0));
                 for at in 0..pool * pool {
-                    let pixel = (at / pool * group + window) * pool + at % pool;
-                    // SAFETY: `pixel` is less than P·P·group, and LANES divides the 32 values of each.
+                    let pixel = (at / pool * output.cols + col) * pool + at % pool;
+                    // SAFETY: `pixel` is less than P · P · cols, and LANES divides the 32 values of each.
                     let sum = unsafe { simd.load(sums.as_ptr().add(pixel * OUTPUTS + channel % CHANNELS)) };
                     if KEEP {
                         place = simd.select_gt(sum, best, simd.splat(at as f32), place);
                     }
                     best = simd.max(best, sum);
                 }
-                self.conv.write(simd, row, col + window, channel, best, place);
+                self.conv.write(simd, row, col, channel, best, place);
             }
         }
     }

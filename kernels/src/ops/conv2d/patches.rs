@@ -22,8 +22,11 @@ const PIXELS: usize = 768;
 /// Output pixels of a product whose depth they are.
 const DEPTH: usize = 256;
 
-/// Columns of patches that are packed at a time, with [`DEPTH`] rows 512 KiB.
-const COLUMNS: usize = 512;
+/// Columns of patches that are packed at a time, with [`DEPTH`] rows 256 KiB, half of a small L2 cache.
+const COLUMNS: usize = 256;
+
+/// The largest patch that is too small for lanes of its own.
+const FEW: usize = 32;
 
 pub(super) struct Patches<'a>(pub(super) &'a Conv2d);
 
@@ -56,10 +59,11 @@ impl Patches<'_> {
         let (outputs, depth) = (self.0.output.channels, self.depth());
         let x = self.padded(x, &mut scratch.image);
         let columns = columns(0, outputs);
-        for (start, y) in (0..).step_by(PIXELS).zip(y.chunks_mut(PIXELS * outputs)) {
+        let mut corners = self.corners(self.0.output.images(y));
+        for y in y.chunks_mut(PIXELS * outputs) {
             y.chunks_exact_mut(outputs).for_each(|y| y.copy_from_slice(bias));
-            let rows: Vec<_> =
-                (0..y.len() / outputs).map(|i| Row { a: self.corner(start + i), c: i * outputs }).collect();
+            let places = (0..y.len()).step_by(outputs);
+            let rows: Vec<_> = places.zip(&mut corners).map(|(c, a)| Row { a, c }).collect();
             let block = self.0.patch() * BLOCK;
             Product { a: x, b: packed, c: y, depth, block, rows: &rows, columns: &columns, add: true }.multiply(isa);
         }
@@ -69,10 +73,14 @@ impl Patches<'_> {
         let (outputs, patch) = (self.0.output.channels, self.0.patch());
         let Conv2dScratch { image, a, b, .. } = scratch;
         let x = self.padded(x, image);
+        if patch <= FEW {
+            return self.few_weights_grad(isa, x, dy, dw, a, b);
+        }
         let taps = self.taps();
-        for (start, dy) in (0..).step_by(DEPTH).zip(dy.chunks(DEPTH * outputs)) {
+        let mut all = self.corners(self.0.output.images(dy));
+        for dy in dy.chunks(DEPTH * outputs) {
             let pixels = dy.len() / outputs;
-            let corners: Vec<_> = (start..start + pixels).map(|pixel| self.corner(pixel)).collect();
+            let corners: Vec<_> = all.by_ref().take(pixels).collect();
             let a = a.at_least(outputs.next_multiple_of(BLOCK) * pixels);
             pack(Matrix::new(dy, pixels, outputs), a);
             let rows: Vec<_> =
@@ -95,6 +103,37 @@ impl Patches<'_> {
         }
     }
 
+    /// The weight gradient of small patches (a first layer), exchanged: lanes are outputs, rows the values of a patch, which
+    /// stay where they are.
+    fn few_weights_grad(&self, isa: Isa, x: &[f32], dy: &[f32], dw: &mut [f32], sums: &mut Buffer, b: &mut Buffer) {
+        let Conv2d { input, output, stride, .. } = *self.0;
+        let (outputs, patch) = (output.channels, self.0.patch());
+        let sums = sums.at_least(patch * outputs);
+        sums.fill(0.0);
+        let rows: Vec<_> = self.taps().into_iter().zip(0..).map(|(a, k)| Row { a, c: k * outputs }).collect();
+        let columns = columns(0, outputs);
+        let lines = DEPTH.div_ceil(output.cols);
+        let (next_row, next_col) = (stride[0] * self.pitch(), stride[1] * input.channels);
+        for (x, dy) in x.chunks_exact(self.padded_len()).zip(dy.chunks_exact(output.len())) {
+            for (chunk, dy) in dy.chunks(lines * output.cols * outputs).enumerate() {
+                let pixels = dy.len() / outputs;
+                let b = b.at_least(outputs.next_multiple_of(BLOCK) * pixels);
+                pack(Matrix::new(dy, pixels, outputs), b);
+                let depth = if output.cols == 1 {
+                    Depth { runs: 1, run: pixels, stride: 0, step: next_row }
+                } else {
+                    Depth { runs: pixels / output.cols, run: output.cols, stride: next_row, step: next_col }
+                };
+                let a = &x[chunk * lines * next_row..];
+                let block = pixels * BLOCK;
+                Product { a, b, c: sums, depth, block, rows: &rows, columns: &columns, add: true }.multiply(isa);
+            }
+        }
+        for (o, dw) in dw.chunks_exact_mut(patch).enumerate() {
+            dw.iter_mut().enumerate().for_each(|(k, dw)| *dw += sums[k * outputs + o]);
+        }
+    }
+
     pub(super) fn input_grad(&self, isa: Isa, packed: &[f32], dy: &[f32], dx: &mut [f32], scratch: &mut Conv2dScratch) {
         let outputs = self.0.output.channels;
         let Depth { runs, run, stride, .. } = self.depth();
@@ -103,9 +142,10 @@ impl Patches<'_> {
         let pads = self.pads();
         let padded = if pads { scratch.image.at_least(images * self.padded_len()) } else { &mut *dx };
         padded.fill(0.0);
-        for (start, dy) in (0..).step_by(PIXELS).zip(dy.chunks(PIXELS * outputs)) {
-            let rows: Vec<_> =
-                (0..dy.len() / outputs).map(|i| Row { a: i * outputs, c: self.corner(start + i) }).collect();
+        let mut corners = self.corners(images);
+        for dy in dy.chunks(PIXELS * outputs) {
+            let places = (0..dy.len()).step_by(outputs);
+            let rows: Vec<_> = places.zip(&mut corners).map(|(a, c)| Row { a, c }).collect();
             Product {
                 a: dy,
                 b: packed,
@@ -154,12 +194,13 @@ impl Patches<'_> {
         (0..runs).flat_map(|r| (0..run).map(move |k| r * stride + k)).collect()
     }
 
-    /// Where the patch of an output pixel (counted over all images) begins in the padded images.
-    fn corner(&self, pixel: usize) -> usize {
-        let Conv2d { input, output, stride, .. } = self.0;
-        let (image, pixel) = (pixel / output.pixels(), pixel % output.pixels());
-        let (row, col) = (pixel / output.cols, pixel % output.cols);
-        image * self.padded_len() + row * stride[0] * self.pitch() + col * stride[1] * input.channels
+    /// Where the patches of all output pixels begin in the padded images, image by image.
+    fn corners(&self, images: usize) -> impl Iterator<Item = usize> {
+        let Conv2d { input, output, stride, .. } = *self.0;
+        let (image, row, col) = (self.padded_len(), stride[0] * self.pitch(), stride[1] * input.channels);
+        (0..images).flat_map(move |i| {
+            (0..output.rows).flat_map(move |r| (0..output.cols).map(move |c| i * image + r * row + c * col))
+        })
     }
 
     /// Calls `f` with each row of the images: where it begins in the images, where it is in the padded ones.

@@ -9,9 +9,9 @@ pub(crate) use product::{BLOCK, Column, Depth, Product, Row, columns};
 use crate::buffer::Buffer;
 use crate::isa::Isa;
 
-/// Steps of the inner dimension, and columns, that are packed at a time: 512 KiB, which stays in the L2 cache.
+/// Steps of the inner dimension, and columns, that are packed at a time: 256 KiB, half of a small L2 cache.
 const DEPTH: usize = 256;
-const COLUMNS: usize = 512;
+const COLUMNS: usize = 256;
 
 /// A matrix in a slice: value `(i, j)` at `i · row_stride + j · col_stride`.
 #[derive(Clone, Copy, Debug)]
@@ -61,30 +61,57 @@ pub fn gemm(isa: Isa, a: Matrix<'_>, b: Matrix<'_>, c: &mut [f32], scratch: &mut
     assert_eq!(c.len(), a.rows * b.cols, "m × n");
     for k in (0..a.cols).step_by(DEPTH) {
         let (a, b) = (a.cols(k, DEPTH), b.rows(k, DEPTH));
-        // Rows that are contiguous are read where they are; others as blocks of 16, like the columns of B.
-        let in_place = a.col_stride == 1;
-        let packed = scratch.a.at_least(if in_place { 0 } else { a.rows.next_multiple_of(BLOCK) * a.cols });
-        if !in_place {
-            pack(a.transposed(), packed);
-        }
-        let place = |i: usize| if in_place { i * a.row_stride } else { i / BLOCK * a.cols * BLOCK + i % BLOCK };
-        let rows: Vec<_> = (0..a.rows).map(|i| Row { a: place(i), c: i * b.cols }).collect();
-        let depth = Depth { runs: 1, run: a.cols, stride: 0, step: if in_place { 1 } else { BLOCK } };
+        let packed_a = PackedRows::new(a, &mut scratch.a);
+        let rows: Vec<_> = (0..a.rows).map(|i| Row { a: packed_a.row(i), c: i * b.cols }).collect();
         for j in (0..b.cols).step_by(COLUMNS) {
             let piece = b.cols(j, COLUMNS);
             let packed_b = scratch.b.at_least(piece.cols.next_multiple_of(BLOCK) * piece.rows);
             pack(piece, packed_b);
             Product {
-                a: if in_place { a.data } else { packed },
+                a: packed_a.values,
                 b: packed_b,
                 c,
-                depth,
+                depth: Depth { runs: 1, run: a.cols, stride: 0, step: packed_a.step },
                 block: piece.rows * BLOCK,
                 rows: &rows,
                 columns: &columns(j, piece.cols),
                 add: true,
             }
             .multiply(isa);
+        }
+    }
+}
+
+/// A piece of A, close together: rows of contiguous values stay such rows, others become blocks of 16.
+struct PackedRows<'a> {
+    values: &'a [f32],
+    depth: usize,
+    step: usize,
+}
+
+impl<'a> PackedRows<'a> {
+    fn new(a: Matrix<'_>, room: &'a mut Buffer) -> Self {
+        if a.col_stride == 1 {
+            let mut packed = Self { values: &[], depth: a.cols, step: 1 };
+            let values = room.at_least(packed.row(a.rows));
+            for i in 0..a.rows {
+                values[packed.row(i)..][..a.cols].copy_from_slice(&a.data[i * a.row_stride..][..a.cols]);
+            }
+            packed.values = values;
+            packed
+        } else {
+            let values = room.at_least(a.rows.next_multiple_of(BLOCK) * a.cols);
+            pack(a.transposed(), values);
+            Self { values, depth: a.cols, step: BLOCK }
+        }
+    }
+
+    /// Where row `i` begins; contiguous rows are an odd number of lines apart, or they would fight for cache sets.
+    fn row(&self, i: usize) -> usize {
+        if self.step == 1 {
+            i * (self.depth.next_multiple_of(2 * BLOCK) + BLOCK)
+        } else {
+            i / BLOCK * self.depth * BLOCK + i % BLOCK
         }
     }
 }

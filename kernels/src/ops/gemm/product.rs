@@ -11,7 +11,8 @@
 //! 2. A is not packed. Its rows lie anywhere in a slice, and a row is a few equally spaced runs of equally spaced values:
 //!    patches of an image, rows of a matrix, columns of a packed one. An im2col is a table of places.
 //! 3. Rows and columns of C are places, too: a product may scatter into overlapping patches.
-//! 4. Whatever is addressed is checked once per product, by its largest place.
+//! 4. A tile of C is asked for before its sums begin: its rows are far apart, which the hardware does not foresee.
+//! 5. Whatever is addressed is checked once per product, by its largest place.
 //!
 //! Given up: packing A (it costs an eighth of the time at 128 columns, and pays only where rows fight for cache sets).
 
@@ -21,8 +22,11 @@ use crate::simd::{self, Kernel, Simd};
 /// Columns of a block of B.
 pub(crate) const BLOCK: usize = 16;
 
-/// Rows whose piece of A is held in the L2 cache.
+/// Rows whose piece of A is held in the L2 cache; and where the depth is so small that C is what counts, rows of which C is
+/// held in the L1 cache.
 const ROWS: usize = 192;
+const SHALLOW: usize = 32;
+const SHALLOW_ROWS: usize = 24;
 
 /// Where the values of a row of A are: `runs` runs of `run` values; value `k` of run `r` is at
 /// `row.a + r · stride + k · step`.
@@ -121,12 +125,13 @@ impl Product<'_> {
         let Depth { runs, run, stride, step } = self.depth;
         let runs_each = runs.div_ceil(runs.div_ceil((most / run).max(1)));
         let steps_each = run.div_ceil(run.div_ceil(most));
+        let rows_each = if runs * run <= SHALLOW { SHALLOW_ROWS } else { ROWS };
         for first in (0..runs).step_by(runs_each) {
             for start in (0..run).step_by(steps_each) {
                 let depth = Depth { runs: runs_each.min(runs - first), run: steps_each.min(run - start), stride, step };
                 let add = self.add || first + start > 0;
                 let piece = Piece { depth, a: first * stride + start * step, b: (first * run + start) * BLOCK, add };
-                for rows in self.rows.chunks(ROWS) {
+                for rows in self.rows.chunks(rows_each) {
                     self.panels::<S, R, V>(simd, &piece, rows);
                 }
             }
@@ -166,6 +171,11 @@ impl Product<'_> {
             columns[v] = Column { at: at + lane, count: count.saturating_sub(lane).min(S::LANES) };
         }
         for rows in rows.chunks(R) {
+            for row in rows {
+                for v in 0..V {
+                    simd.prefetch(self.c.as_ptr().wrapping_add(row.c + columns[v].at));
+                }
+            }
             // SAFETY: `multiply` has checked the places of all rows, runs and columns in A, B and C.
             unsafe {
                 let sums = sum::<S, R, V>(simd, &piece.depth, self.a.as_ptr().add(piece.a), rows, b);

@@ -43,6 +43,15 @@ const FORWARD: usize = 1 << 19;
 /// Likewise of a weight gradient; larger, because every pass reads and writes the gradients of all weights.
 const WEIGHTS: usize = 1 << 21;
 
+/// Tiles that share a reading of the weights, however many channels there are.
+const FEWEST_TILES: usize = 192;
+
+/// Outputs whose weight gradient is taken from the products before the next: what lies in between stays in the cache.
+const OUTPUTS: usize = 96;
+
+/// Taps of a kernel.
+const TAPS: usize = 9;
+
 /// A 3x3 convolution of stride 1.
 #[derive(Clone, Copy)]
 pub(super) struct Winograd {
@@ -91,7 +100,7 @@ impl Winograd {
     fn passes(&self, images: usize, channels: usize, values: usize) -> impl Iterator<Item = Tiles> {
         let (down, across) = (self.output.rows.div_ceil(TILE), self.output.cols.div_ceil(TILE));
         let whole = images * down * across;
-        let most = (values / (PRODUCTS * channels)).max(96);
+        let most = (values / (PRODUCTS * channels)).max(FEWEST_TILES);
         let count = whole.div_ceil(whole.div_ceil(most).max(1)).next_multiple_of(6).min(whole).max(1);
         (0..whole).step_by(count).map(move |first| Tiles { down, across, first, count: count.min(whole - first) })
     }
@@ -145,8 +154,6 @@ impl Winograd {
     pub(super) fn weight_grad(&self, isa: Isa, x: &[f32], dy: &[f32], dw: &mut [f32], scratch: &mut Conv2dScratch) {
         let (inputs, outputs) = (self.input.channels, self.output.channels);
         let Conv2dScratch { a, b, c, .. } = scratch;
-        let du = c.at_least(PRODUCTS * outputs * inputs);
-        du.fill(0.0);
         for tiles in self.passes(self.input.images(x), inputs + outputs, WEIGHTS) {
             let (slab_v, slab_m) = (tiles.slab(inputs), tiles.slab(outputs));
             let (v, dm) = (b.at_least(PRODUCTS * slab_v), a.at_least(PRODUCTS * slab_m));
@@ -154,23 +161,27 @@ impl Winograd {
             let grid = self.output;
             let transform = PhantomData;
             isa.run(FromImages::<OutputGrad, 4> { grid, top: 0, left: 0, tiles, x: dy, to: dm, transform });
-            let place = |o: usize| o / BLOCK * tiles.count * BLOCK + o % BLOCK;
-            let rows: Vec<_> = (0..outputs).map(|o| Row { a: place(o), c: o * inputs }).collect();
             let columns = columns(0, inputs);
-            for p in 0..PRODUCTS {
-                Product {
-                    a: &dm[p * slab_m..][..slab_m],
-                    b: &v[p * slab_v..][..slab_v],
-                    c: &mut du[p * outputs * inputs..][..outputs * inputs],
-                    depth: Depth { runs: 1, run: tiles.count, stride: 0, step: BLOCK },
-                    block: tiles.count * BLOCK,
-                    rows: &rows,
-                    columns: &columns,
-                    add: true,
+            for (first, dw) in (0..outputs).step_by(OUTPUTS).zip(dw.chunks_mut(OUTPUTS * TAPS * inputs)) {
+                let place = |o: usize| o / BLOCK * tiles.count * BLOCK + o % BLOCK;
+                let slab = dw.len() / TAPS;
+                let rows: Vec<_> = (0..slab / inputs).map(|o| Row { a: place(first + o), c: o * inputs }).collect();
+                let du = c.at_least(PRODUCTS * slab);
+                for p in 0..PRODUCTS {
+                    Product {
+                        a: &dm[p * slab_m..][..slab_m],
+                        b: &v[p * slab_v..][..slab_v],
+                        c: &mut du[p * slab..][..slab],
+                        depth: Depth { runs: 1, run: tiles.count, stride: 0, step: BLOCK },
+                        block: tiles.count * BLOCK,
+                        rows: &rows,
+                        columns: &columns,
+                        add: false,
+                    }
+                    .multiply(isa);
                 }
-                .multiply(isa);
+                isa.run(UnpackGrad { inputs, from: du, dw });
             }
         }
-        isa.run(UnpackGrad { inputs, from: du, dw });
     }
 }

@@ -1,11 +1,9 @@
 //! The weights at the 36 products, and the way back of their gradient.
 
+use super::TAPS;
 use super::transform::{POINTS, Weights, WeightsGrad, twice};
 use crate::ops::gemm::BLOCK;
 use crate::simd::{self, Kernel, Simd};
-
-/// Taps of a kernel.
-const TAPS: usize = 9;
 
 /// `U = G·g·Gᵀ` as B of 36 products: blocks of 16 outputs × inputs × 16.
 pub(super) struct Pack<'a> {

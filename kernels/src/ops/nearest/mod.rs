@@ -1,0 +1,156 @@
+//! Exact nearest neighbours among weighted points, under Ward's distance `D² = 2ab/(a+b)·‖x − y‖²` (weights a, b; with
+//! weights of 1 it is the squared Euclidean distance).
+//!
+//! ```text
+//! for each block of 64 candidates, for each tile of queries:
+//!     acc ← ‖y‖² − 2·x·y                        in f32
+//!     where acc < best·(i_x + i_y) − ‖x‖² + slack, i = 1/(2·weight):
+//!         D² ← 2ab/(a+b)·Σ(x − y)²              in f64; keep it if it is among the k lowest
+//! ```
+//!
+//! 1. f32 only filters. `slack` bounds all that rounding can do to `acc`, so that a neighbour may pass for nothing but is
+//!    never missed; what is kept was computed in f64 from the points as they were given. Results therefore do not
+//!    depend on the instruction set.
+//! 2. The weights need no division: `D² < best` is `‖x − y‖² < best·(i_x + i_y)`.
+//! 3. The f32 copy is centred and scaled by a power of two, which keeps its norms, and so the slack, small; the slack is
+//!    that of a block, so that an outlier makes only its own block expensive.
+//! 4. Coordinates are ordered by variance and half of them are looked at first: where no candidate of a tile is near
+//!    enough in these alone, the other half cannot help.
+//!
+//! Given up: trees of balls around pivots, which win on well separated data only.
+
+mod panel;
+mod row;
+mod tiles;
+
+use crate::isa::Isa;
+use panel::Panel;
+
+/// A neighbour of a point. Orders by distance, then place.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+pub struct Neighbour {
+    /// Squared Ward distance; infinite where there is no neighbour.
+    pub squared: f64,
+    /// Its place; `u32::MAX` where there is none.
+    pub place: u32,
+}
+
+impl Neighbour {
+    /// No neighbour.
+    pub const NONE: Self = Self { squared: f64::INFINITY, place: u32::MAX };
+
+    fn is_before(self, other: Self) -> bool {
+        self.squared < other.squared || (self.squared == other.squared && self.place < other.place)
+    }
+}
+
+/// Points with weights, at places `0..len`, laid out for the search of neighbours.
+#[derive(Clone, Debug, Default)]
+pub struct WeightedPoints {
+    dims: usize,
+    /// Coordinates, point after point.
+    coordinates: Vec<f64>,
+    weights: Vec<f64>,
+    panel: Panel,
+}
+
+impl WeightedPoints {
+    /// Takes points of `dims` coordinates, one after the other, below 1e150 each, with one positive weight a point; the
+    /// memory of earlier points is used again.
+    pub fn refill(&mut self, dims: usize, coordinates: impl Iterator<Item = f64>, weights: impl Iterator<Item = f64>) {
+        self.dims = dims;
+        self.coordinates.clear();
+        self.coordinates.extend(coordinates);
+        self.weights.clear();
+        self.weights.extend(weights);
+        assert_eq!(self.coordinates.len(), dims * self.weights.len(), "points of {dims} coordinates");
+        assert!(u32::try_from(self.len()).is_ok(), "places are 32-bit numbers");
+        self.panel.fit(dims, &self.coordinates, &self.weights);
+    }
+
+    /// How many points there are.
+    pub fn len(&self) -> usize {
+        self.weights.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.weights.is_empty()
+    }
+
+    /// The weight at a place.
+    pub fn weight(&self, place: usize) -> f64 {
+        self.weights[place]
+    }
+
+    /// The point at a place.
+    pub fn point(&self, place: usize) -> &[f64] {
+        &self.coordinates[place * self.dims..(place + 1) * self.dims]
+    }
+
+    /// Squared Ward distance of the points at two places, in f64; symmetric to the last bit.
+    pub fn squared(&self, one: usize, other: usize) -> f64 {
+        squared(&self.coordinates, &self.weights, self.dims, one, other)
+    }
+
+    /// Replaces the point at `keep` by the weighted mean of it and the one at `gone`, weights added; then the last point
+    /// moves to `gone`.
+    pub fn merge(&mut self, keep: usize, gone: usize) {
+        let (a, b, d) = (self.weights[keep], self.weights[gone], self.dims);
+        for i in 0..d {
+            let (x, y) = (self.coordinates[keep * d + i], self.coordinates[gone * d + i]);
+            self.coordinates[keep * d + i] = (a * x + b * y) / (a + b);
+        }
+        self.weights[keep] = a + b;
+        self.panel.set(keep, &self.coordinates[keep * d..(keep + 1) * d], a + b);
+        let last = self.len() - 1;
+        self.coordinates.copy_within(last * d..(last + 1) * d, gone * d);
+        self.coordinates.truncate(last * d);
+        self.weights.swap_remove(gone);
+        self.panel.swap_remove(gone, last);
+    }
+
+    /// The `k = found.len() / queries.len()` nearest neighbours of each query (a place), ascending, of each query in turn;
+    /// [`Neighbour::NONE`] fills what is left. Points whose `labels` equal that of the query are not its neighbours;
+    /// without labels that is the query itself.
+    pub fn nearest(&self, isa: Isa, queries: &[u32], labels: Option<&[u32]>, found: &mut [Neighbour]) {
+        assert!(labels.is_none_or(|labels| labels.len() == self.len()), "one label a point");
+        assert!(queries.iter().all(|&query| (query as usize) < self.len()), "places of points");
+        found.fill(Neighbour::NONE);
+        if queries.is_empty() || found.is_empty() {
+            return;
+        }
+        assert!(found.len().is_multiple_of(queries.len()), "as many neighbours of each query");
+        isa.run(tiles::Search { points: self, queries, labels, found });
+    }
+
+    /// Places among which the nearest neighbour of the point at `of` is, with all that are as near; usually just one.
+    pub fn candidates(&mut self, isa: Isa, of: usize, places: &mut Vec<u32>) {
+        assert!(of < self.len() && self.len() > 1, "the place of one of several points");
+        places.clear();
+        isa.run(row::Row { panel: &mut self.panel, of, places });
+    }
+}
+
+#[inline(always)]
+fn squared(coordinates: &[f64], weights: &[f64], dims: usize, one: usize, other: usize) -> f64 {
+    let point = |place: usize| &coordinates[place * dims..(place + 1) * dims];
+    let (a, b) = (weights[one], weights[other]);
+    2.0 * a * b / (a + b) * squared_distance(point(one), point(other))
+}
+
+/// `‖a − b‖²`, summed in eight lanes, which every instruction set adds up alike.
+#[inline(always)]
+fn squared_distance(a: &[f64], b: &[f64]) -> f64 {
+    const LANES: usize = 8;
+    let (a_blocks, a_rest) = a.as_chunks::<LANES>();
+    let (b_blocks, b_rest) = b.as_chunks::<LANES>();
+    let mut lanes = [0.0; LANES];
+    for (a, b) in a_blocks.iter().zip(b_blocks) {
+        for lane in 0..LANES {
+            lanes[lane] += (a[lane] - b[lane]) * (a[lane] - b[lane]);
+        }
+    }
+    let rest: f64 = a_rest.iter().zip(b_rest).map(|(a, b)| (a - b) * (a - b)).sum();
+    lanes.iter().sum::<f64>() + rest
+}

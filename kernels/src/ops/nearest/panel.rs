@@ -1,0 +1,179 @@
+//! The f32 copy that filters: points in blocks of 64, coordinate by coordinate.
+
+use crate::buffer::Buffer;
+
+/// Points of a block: whole vectors of every instruction set.
+pub(super) const BLOCK: usize = 64;
+/// The norm of a place without a point: farther than anything, yet finite, so that no sum is undefined.
+pub(super) const ABSENT: f32 = 1e30;
+/// Points from which on looking at half of the coordinates first is worth their sorting.
+const SORTED: usize = 1024;
+
+/// Where the f32 copy lies: `(x − centre)·scale`, coordinates in the order given, if one is.
+#[derive(Clone, Debug, Default)]
+struct Frame {
+    centre: Vec<f64>,
+    scale: f64,
+    order: Vec<usize>,
+}
+
+/// The copy and what the filter needs beside it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Panel {
+    pub(super) dims: usize,
+    /// How many points there are.
+    pub(super) len: usize,
+    /// How many coordinates are looked at first.
+    pub(super) head: usize,
+    frame: Frame,
+    /// Blocks × dims × 64.
+    pub(super) values: Buffer,
+    /// `−2·x`, point after point: what a query is multiplied from.
+    pub(super) queries: Vec<f32>,
+    /// Squared norm in the first `head` coordinates, and in the others, by place.
+    pub(super) heads: Vec<f32>,
+    pub(super) tails: Vec<f32>,
+    /// `1/(2·weight)` by place.
+    pub(super) inverse: Vec<f32>,
+    /// The largest norm of a block that there has been.
+    pub(super) radius: Vec<f32>,
+    /// Memory of `row`: the least possible distances from a query, by place.
+    pub(super) least: Vec<f32>,
+}
+
+impl Panel {
+    /// Lays out points anew.
+    pub(super) fn fit(&mut self, dims: usize, coordinates: &[f64], weights: &[f64]) {
+        let blocks = weights.len().div_ceil(BLOCK);
+        (self.dims, self.len) = (dims, weights.len());
+        self.head = if dims >= 16 && weights.len() >= SORTED { dims.div_ceil(2) } else { dims };
+        self.frame.fit(dims, coordinates, self.head < dims);
+        self.values.reset(blocks * dims * BLOCK);
+        self.queries.clear();
+        self.queries.resize(weights.len() * dims, 0.0);
+        for (column, value) in [(&mut self.heads, ABSENT), (&mut self.tails, 0.0), (&mut self.inverse, 0.5)] {
+            column.clear();
+            column.resize(blocks * BLOCK, value);
+        }
+        self.radius.clear();
+        self.radius.resize(blocks, 0.0);
+        for (place, &weight) in weights.iter().enumerate() {
+            self.set(place, &coordinates[place * dims..(place + 1) * dims], weight);
+        }
+    }
+
+    /// Puts a point at a place. It must lie within the hull of those the panel was fitted to.
+    pub(super) fn set(&mut self, place: usize, point: &[f64], weight: f64) {
+        let (column, dims) = (self.column(place), self.dims);
+        let query = &mut self.queries[place * dims..(place + 1) * dims];
+        self.frame.apply(point, query);
+        let squares = [square(&query[..self.head]), square(&query[self.head..])];
+        for (k, value) in query.iter_mut().enumerate() {
+            self.values[column + k * BLOCK] = *value;
+            *value *= -2.0;
+        }
+        [self.heads[place], self.tails[place]] = squares;
+        self.inverse[place] = (0.5 / weight) as f32;
+        let radius = &mut self.radius[place / BLOCK];
+        *radius = radius.max((squares[0] + squares[1]).sqrt());
+    }
+
+    /// Moves the last point to `hole`.
+    pub(super) fn swap_remove(&mut self, hole: usize, last: usize) {
+        let (to, from) = (self.column(hole), self.column(last));
+        for k in 0..self.dims {
+            self.values[to + k * BLOCK] = self.values[from + k * BLOCK];
+        }
+        self.queries.copy_within(last * self.dims..(last + 1) * self.dims, hole * self.dims);
+        self.queries.truncate(last * self.dims);
+        let norm = (self.heads[last] + self.tails[last]).sqrt();
+        for column in [&mut self.heads, &mut self.tails, &mut self.inverse] {
+            column[hole] = column[last];
+        }
+        self.radius[hole / BLOCK] = self.radius[hole / BLOCK].max(norm);
+        self.heads[last] = ABSENT;
+        self.len = last;
+        if last.is_multiple_of(BLOCK) {
+            let blocks = last / BLOCK;
+            self.radius.truncate(blocks);
+            for column in [&mut self.heads, &mut self.tails, &mut self.inverse] {
+                column.truncate(blocks * BLOCK);
+            }
+        }
+    }
+
+    /// Where the first coordinate of a place is; the others follow at steps of [`BLOCK`].
+    pub(super) fn column(&self, place: usize) -> usize {
+        place / BLOCK * self.dims * BLOCK + place % BLOCK
+    }
+
+    /// A squared distance in the unit of the copy.
+    pub(super) fn scaled(&self, squared: f64) -> f64 {
+        squared * self.frame.scale * self.frame.scale
+    }
+
+    /// The factor c of a slack c·(‖x‖ + radius)².
+    ///
+    /// With u = 2⁻²⁴: rounding the coordinates changes ‖x − y‖² by at most 2u(‖x‖ + ‖y‖)², d additions of products by
+    /// 2du(‖x‖ + ‖y‖)² without fused operations, the norms by du(‖x‖ + ‖y‖)², and the comparison with the best (which
+    /// decides only where both sides are of the size of ‖x − y‖²) by a few u(‖x‖ + ‖y‖)². The rest is reserve.
+    pub(super) fn slack(&self) -> f32 {
+        (3 * self.dims + 32) as f32 / (1u32 << 24) as f32
+    }
+}
+
+/// Added to every slack: squares of coordinates below 1e-19 are lost in f32.
+pub(super) const TINY: f32 = 1e-33;
+
+/// `‖x‖²`, in eight lanes.
+fn square(x: &[f32]) -> f32 {
+    let (blocks, rest) = x.as_chunks::<8>();
+    let mut lanes = [0.0; 8];
+    for block in blocks {
+        for (sum, x) in lanes.iter_mut().zip(block) {
+            *sum += x * x;
+        }
+    }
+    lanes.iter().sum::<f32>() + rest.iter().map(|x| x * x).sum::<f32>()
+}
+
+impl Frame {
+    /// Writes a point as the frame sees it.
+    fn apply(&self, point: &[f64], seen: &mut [f32]) {
+        if self.order.is_empty() {
+            for ((seen, x), centre) in seen.iter_mut().zip(point).zip(&self.centre) {
+                *seen = ((x - centre) * self.scale) as f32;
+            }
+        } else {
+            for (seen, &i) in seen.iter_mut().zip(&self.order) {
+                *seen = ((point[i] - self.centre[i]) * self.scale) as f32;
+            }
+        }
+    }
+
+    /// The mean as centre, the largest coordinate between a half and one; coordinates by decreasing variance if asked for.
+    fn fit(&mut self, dims: usize, coordinates: &[f64], sorted: bool) {
+        let Self { centre, scale, order } = self;
+        order.clear();
+        centre.clear();
+        centre.resize(dims, 0.0);
+        let count = (coordinates.len() / dims.max(1)) as f64;
+        let points = || coordinates.chunks_exact(dims.max(1));
+        points().for_each(|point| centre.iter_mut().zip(point).for_each(|(sum, x)| *sum += x));
+        centre.iter_mut().for_each(|sum| *sum /= count);
+        let mut largest = 0.0f64;
+        for point in points() {
+            largest = centre.iter().zip(point).fold(largest, |largest, (c, x)| largest.max((x - c).abs()));
+        }
+        *scale = if largest > 0.0 { (-largest.log2().ceil()).min(1000.0).exp2() } else { 1.0 };
+        if sorted {
+            let mut variance = vec![0.0; dims];
+            for point in points() {
+                let scaled = centre.iter().zip(point).map(|(c, x)| (x - c) * *scale);
+                variance.iter_mut().zip(scaled).for_each(|(sum, x)| *sum += x * x);
+            }
+            order.extend(0..dims);
+            order.sort_by(|&a, &b| variance[b].total_cmp(&variance[a]));
+        }
+    }
+}

@@ -1,0 +1,328 @@
+//! Rounds of merges, for large sets: Ward's distance is reducible, so **all** pairs that are each other's nearest may be
+//! merged at once. What makes rounds cheap is to know a nearest neighbour without searching:
+//!
+//! - Every cluster X keeps the K clusters found nearest by its last search, and a bound L: no cluster without a part among
+//!   these is nearer than L. Where the nearest of their living unions is at most L away, it is the true neighbour.
+//! - For a union X = P ∪ Q the lists are joined, and Lance and Williams give the bound: with D² as distances, any Y
+//!   outside both lists has D(P, Y) ≥ L_P and D(Q, Y) ≥ L_Q, so
+//!   `L_X = min over z of [(p+z)·L_P + (q+z)·L_Q − z·D(P, Q)] / (p+q+z)`, which has its minimum at one end of the range
+//!   of sizes z of Y.
+//! - Two clusters may be merged when their distance is no larger than either can have to any other: one of them need not
+//!   know its neighbour for that.
+//! - Only when nothing is left to merge do some clusters search, those with the lowest bounds; the others may be spared
+//!   by the merges that follow.
+
+use std::time::{Duration, Instant};
+
+use homonym_kernels::{Isa, Neighbour, WeightedPoints};
+use rayon::prelude::*;
+
+use super::Found;
+use super::checkpoint::{Checkpoint, Saved, fingerprint};
+use crate::monitor::Monitor;
+use crate::{Error, Result};
+
+/// Neighbours kept for each cluster.
+pub(super) const K: usize = 4;
+/// Queries that one thread searches at a time: their f32 copies and a block of candidates stay in its cache.
+const CHUNK: usize = 96;
+/// Queries of one search: enough for all threads, few enough to hear of an interruption soon.
+const BATCH: std::ops::Range<usize> = 512..16_384;
+/// The share of those without known neighbour that a search takes, as a divisor.
+const LAZY: usize = 4;
+/// How often a checkpoint is written.
+const SAVED_EVERY: Duration = Duration::from_secs(60);
+/// Where a node is that has become part of another.
+const MERGED: u32 = u32::MAX;
+
+/// What a cluster knows of its surroundings. Places of the list are *nodes* of the tree.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Surroundings {
+    /// Nearest first; what has been merged since stands for the union it is in.
+    pub(super) list: [Neighbour; K],
+    /// Least squared distance to any cluster without a part in the list.
+    pub(super) bound: f64,
+}
+
+/// All clusters; those that live are at the places of `points`.
+#[derive(Debug)]
+pub(super) struct Rounds {
+    count: usize,
+    points: WeightedPoints,
+    /// The node at a place, and what it knows.
+    nodes: Vec<u32>,
+    known: Vec<Surroundings>,
+    /// The place of a node, [`MERGED`] where it lives no more; the union it became part of.
+    places: Vec<u32>,
+    parents: Vec<u32>,
+    found: Vec<Found>,
+}
+
+impl Surroundings {
+    const UNKNOWN: Self = Self { list: [Neighbour::NONE; K], bound: 0.0 };
+
+    fn nearest(&self) -> Option<Neighbour> {
+        Some(self.list[0]).filter(|nearest| nearest.squared <= self.bound && nearest.place != u32::MAX)
+    }
+
+    /// No neighbour is nearer than this.
+    fn least(&self) -> f64 {
+        self.list[0].squared.min(self.bound)
+    }
+}
+
+impl Rounds {
+    /// Starts from points with weights; equal ones become one cluster at once.
+    pub(super) fn of(dims: usize, coordinates: Vec<f64>, weights: &[f64]) -> Self {
+        let count = weights.len();
+        let mut rounds = Self {
+            count,
+            points: WeightedPoints::default(),
+            nodes: Vec::new(),
+            known: Vec::new(),
+            places: vec![MERGED; count],
+            parents: vec![0; count],
+            found: Vec::new(),
+        };
+        let (firsts, weights) = rounds.merge_duplicates(dims, &coordinates, weights);
+        let distinct = firsts.iter().flat_map(|&first| &coordinates[first * dims..(first + 1) * dims]).copied();
+        rounds.points.refill(dims, distinct, weights.into_iter());
+        rounds.known = vec![Surroundings::UNKNOWN; rounds.nodes.len()];
+        rounds
+    }
+
+    /// Merges equal points; returns the first of each kind and their weight.
+    fn merge_duplicates(&mut self, dims: usize, coordinates: &[f64], weights: &[f64]) -> (Vec<usize>, Vec<f64>) {
+        let point = |row: usize| coordinates[row * dims..(row + 1) * dims].iter().map(|x| x + 0.0);
+        let compare = |&a: &usize, &b: &usize| {
+            let unequal = point(a).zip(point(b)).map(|(x, y)| x.total_cmp(&y)).find(|order| order.is_ne());
+            unequal.unwrap_or(std::cmp::Ordering::Equal).then(a.cmp(&b))
+        };
+        let mut order: Vec<usize> = (0..self.count).collect();
+        order.par_sort_unstable_by(compare);
+        let mut kinds: Vec<&[usize]> = order.chunk_by(|&a, &b| point(a).eq(point(b))).collect();
+        kinds.sort_unstable_by_key(|kind| kind[0]);
+        for kind in &kinds {
+            let merge = |node, &other: &usize| self.record([node, other], 0.0);
+            let node = kind[1..].iter().fold(kind[0], merge);
+            self.places[node] = self.nodes.len() as u32;
+            self.nodes.push(node as u32);
+        }
+        kinds.iter().map(|kind| (kind[0], kind.iter().map(|&row| weights[row]).sum::<f64>())).unzip()
+    }
+
+    /// Notes a merge and returns the node it makes.
+    fn record(&mut self, nodes: [usize; 2], height: f64) -> usize {
+        self.found.push(Found::above(&self.found, self.count, nodes, height));
+        let union = self.count + self.found.len() - 1;
+        for node in nodes {
+            self.places[node] = MERGED;
+            self.parents[node] = union as u32;
+        }
+        self.places.push(MERGED);
+        self.parents.push(0);
+        union
+    }
+
+    /// Merges until one cluster is left, going on from a checkpoint where there is one.
+    pub(super) fn run(
+        mut self,
+        isa: Isa,
+        checkpoint: Option<&Checkpoint>,
+        monitor: &dyn Monitor,
+    ) -> Result<Vec<Found>> {
+        let fingerprint = checkpoint.map_or(0, |_| fingerprint(&self.points));
+        if let Some(saved) = checkpoint.map(|checkpoint| checkpoint.load(fingerprint)).transpose()?.flatten() {
+            self.go_on_from(saved)?;
+        }
+        monitor.advance(self.found.len() as u64);
+        let mut clock = Instant::now();
+        while self.points.len() > 1 {
+            self.refresh();
+            let pairs = self.reciprocal();
+            if pairs.is_empty() {
+                self.search(isa, monitor);
+            } else {
+                self.merge(&pairs);
+                monitor.advance(pairs.len() as u64);
+            }
+            let is_interrupted = monitor.interrupted();
+            if let Some(checkpoint) = checkpoint.filter(|_| is_interrupted || clock.elapsed() > SAVED_EVERY) {
+                checkpoint.save(fingerprint, &self.found, &self.known)?;
+                clock = Instant::now();
+            }
+            if is_interrupted {
+                return Err(self.interrupted(checkpoint));
+            }
+        }
+        checkpoint.map_or(Ok(()), Checkpoint::remove)?;
+        Ok(self.found)
+    }
+
+    fn interrupted(&self, checkpoint: Option<&Checkpoint>) -> Error {
+        let (done, total) = (self.found.len(), self.count - 1);
+        let kept = checkpoint.map(|checkpoint| format!("{} goes on with --resume", checkpoint.path().display()));
+        let kept = kept.unwrap_or("nothing was written".to_owned());
+        Error::Interrupted(format!("stopped after {done} of {total} merges; {kept}"))
+    }
+
+    /// Repeats the merges of a checkpoint: centroids become what they were.
+    fn go_on_from(&mut self, saved: Saved) -> Result<()> {
+        for found in &saved.found[self.found.len().min(saved.found.len())..] {
+            let nodes = found.nodes.map(|node| node as u32);
+            if nodes[0] == nodes[1]
+                || nodes.iter().any(|&node| self.places.get(node as usize).is_none_or(|&place| place == MERGED))
+            {
+                return Err(Error::Failed(
+                    "the checkpoint merges what does not exist; begin without --resume".to_owned(),
+                ));
+            }
+            self.unite(nodes);
+        }
+        if saved.known.len() != self.known.len() {
+            return Err(Error::Failed("the checkpoint is of another state; begin without --resume".to_owned()));
+        }
+        self.known = saved.known;
+        Ok(())
+    }
+
+    /// Brings up to date the lists whose nearest has become part of a union.
+    fn refresh(&mut self) {
+        let stale = |known: &Surroundings| known.list[0].place != u32::MAX && !self.lives(known.list[0].place);
+        let fresh = |place: usize| {
+            let known = &self.known[place];
+            stale(known).then(|| self.resolved(place, &known.list, known.bound))
+        };
+        let fresh: Vec<(usize, Surroundings)> =
+            (0..self.known.len()).into_par_iter().filter_map(|place| Some((place, fresh(place)?))).collect();
+        fresh.into_iter().for_each(|(place, known)| self.known[place] = known);
+    }
+
+    fn lives(&self, node: u32) -> bool {
+        self.places[node as usize] != MERGED
+    }
+
+    /// What the cluster at `place` knows when the nearest of a list may have been merged.
+    fn resolved(&self, place: usize, list: &[Neighbour], mut bound: f64) -> Surroundings {
+        let mut living: Vec<Neighbour> = Vec::with_capacity(list.len());
+        for neighbour in list.iter().filter(|neighbour| neighbour.place != u32::MAX) {
+            let mut node = neighbour.place;
+            while !self.lives(node) {
+                node = self.parents[node as usize];
+            }
+            if node != self.nodes[place] && living.iter().all(|other| other.place != node) {
+                let squared = self.points.squared(place, self.places[node as usize] as usize);
+                living.push(Neighbour { squared, place: node });
+            }
+        }
+        living.sort_unstable_by(|a, b| a.squared.total_cmp(&b.squared).then(a.place.cmp(&b.place)));
+        bound = living.get(K).map_or(bound, |dropped| bound.min(dropped.squared));
+        let mut known = Surroundings { list: [Neighbour::NONE; K], bound };
+        known.list.iter_mut().zip(living).for_each(|(kept, neighbour)| *kept = neighbour);
+        known
+    }
+
+    /// Pairs of places that no other cluster is nearer to, each place at most once.
+    fn reciprocal(&self) -> Vec<[u32; 2]> {
+        let partner = |(place, known): (usize, &Surroundings)| {
+            let nearest = known.nearest()?;
+            let other = self.places[nearest.place as usize];
+            let is_nearest = nearest.squared <= self.known[other as usize].least();
+            is_nearest.then_some([place as u32, other])
+        };
+        let willing: Vec<[u32; 2]> = self.known.par_iter().enumerate().filter_map(partner).collect();
+        let mut taken = vec![false; self.known.len()];
+        let mut free = |[one, other]: &[u32; 2]| {
+            let is_free = !taken[*one as usize] && !taken[*other as usize];
+            if is_free {
+                taken[*one as usize] = true;
+                taken[*other as usize] = true;
+            }
+            is_free
+        };
+        willing.into_iter().filter(|pair| free(pair)).collect()
+    }
+
+    /// Merges pairs of places.
+    fn merge(&mut self, pairs: &[[u32; 2]]) {
+        let nodes = |places: &[u32; 2]| places.map(|place| self.nodes[place as usize]);
+        let pairs: Vec<[u32; 2]> = pairs.iter().map(nodes).collect();
+        let unions: Vec<Union> = pairs.into_iter().map(|pair| self.unite(pair)).collect();
+        let weights = || (0..self.points.len()).map(|place| self.points.weight(place));
+        let sizes = [weights().fold(f64::INFINITY, f64::min), weights().fold(0.0, f64::max)];
+        let known: Vec<Surroundings> = unions
+            .par_iter()
+            .map(|union| self.resolved(self.places[union.node] as usize, &union.list, union.bound(sizes)))
+            .collect();
+        for (union, known) in unions.iter().zip(known) {
+            self.known[self.places[union.node] as usize] = known;
+        }
+    }
+
+    fn unite(&mut self, pair: [u32; 2]) -> Union {
+        let [keep, gone] = pair.map(|node| self.places[node as usize] as usize);
+        let squared = self.points.squared(keep, gone);
+        let [p, q] = [keep, gone].map(|place| (self.points.weight(place), self.known[place]));
+        let node = self.record(pair.map(|node| node as usize), squared.sqrt());
+        let mut list = [Neighbour::NONE; 2 * K];
+        list[..K].copy_from_slice(&p.1.list);
+        list[K..].copy_from_slice(&q.1.list);
+        self.points.merge(keep, gone);
+        self.nodes[keep] = node as u32;
+        self.places[node] = keep as u32;
+        self.nodes.swap_remove(gone);
+        self.known.swap_remove(gone);
+        if let Some(&moved) = self.nodes.get(gone) {
+            self.places[moved as usize] = gone as u32;
+        }
+        Union { node, squared, sizes: [p.0, q.0], bounds: [p.1.bound, q.1.bound], list }
+    }
+
+    /// Searches the neighbours of some of those that do not know their nearest.
+    fn search(&mut self, isa: Isa, monitor: &dyn Monitor) {
+        let mut queries: Vec<u32> =
+            (0..self.known.len() as u32).filter(|&place| self.known[place as usize].nearest().is_none()).collect();
+        let some = (queries.len() / LAZY).clamp(BATCH.start, BATCH.end);
+        if some < queries.len() {
+            let bound = |place: u32| self.known[place as usize].bound;
+            queries.select_nth_unstable_by(some, |&a, &b| bound(a).total_cmp(&bound(b)).then(a.cmp(&b)));
+            queries.truncate(some);
+            queries.sort_unstable();
+        }
+        monitor.status(&format!("searching for {} of {} clusters", queries.len(), self.known.len()));
+        let mut found = vec![Neighbour::NONE; queries.len() * K];
+        queries
+            .par_chunks(CHUNK)
+            .zip(found.par_chunks_mut(CHUNK * K))
+            .for_each(|(queries, found)| self.points.nearest(isa, queries, None, found));
+        for (&query, list) in queries.iter().zip(found.chunks_exact_mut(K)) {
+            let bound = list[K - 1].squared;
+            for neighbour in list.iter_mut().filter(|neighbour| neighbour.place != u32::MAX) {
+                neighbour.place = self.nodes[neighbour.place as usize];
+            }
+            let list = (&*list).try_into().expect("chunks of K");
+            self.known[query as usize] = Surroundings { list, bound };
+        }
+    }
+}
+
+/// A new cluster and what its parts knew.
+struct Union {
+    node: usize,
+    /// Of the parts.
+    squared: f64,
+    sizes: [f64; 2],
+    bounds: [f64; 2],
+    list: [Neighbour; 2 * K],
+}
+
+impl Union {
+    /// The bound that Lance and Williams give, for others between these sizes; a little less, for rounding. It is infinite
+    /// where the list of one part holds all others.
+    fn bound(&self, [smallest, largest]: [f64; 2]) -> f64 {
+        let [p, q] = self.sizes;
+        let [to_p, to_q] = self.bounds;
+        let at = |z: f64| ((p + z) * to_p + (q + z) * to_q - z * self.squared) / (p + q + z);
+        at(smallest).min(at(largest)) * (1.0 - 8.0 * f64::EPSILON)
+    }
+}

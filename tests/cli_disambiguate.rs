@@ -1,0 +1,269 @@
+//! From labelled embeddings to human decisions: the verbs `calibrate`, `split`, `explain`, `report`, `apply`, `export`,
+//! `check` and `aliases`, from files to files.
+#![cfg(all(feature = "cli", feature = "report"))]
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use homonym::catalogue::table::Table;
+use homonym::matrix::Matrix;
+use homonym::random::Random;
+use homonym::store::embeddings::{Embeddings, Origin};
+use serde_json::Value;
+
+fn homonym(folder: &Path, arguments: &str) -> Output {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_homonym"));
+    program.current_dir(folder).args(arguments.split_whitespace()).output().unwrap()
+}
+
+fn json(folder: &Path, arguments: &str) -> Value {
+    let output = homonym(folder, &format!("{arguments} --json"));
+    assert!(output.status.success(), "{arguments}: {}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn fails(folder: &Path, arguments: &str, code: i32) -> String {
+    let output = homonym(folder, arguments);
+    assert_eq!(output.status.code(), Some(code), "{arguments}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stderr).unwrap()
+}
+
+const DIMS: usize = 12;
+
+/// Tracks of `artists` numbered from `first`, `per` each, scattered around a place of the artist's own.
+fn tracks(first: usize, artists: usize, per: usize, seed: u64, name: impl Fn(usize) -> String) -> Embeddings {
+    let (mut data, mut rows) = (Vec::new(), Vec::new());
+    for artist in first..first + artists {
+        let mut place = Random::keyed(1, &[artist as u64]);
+        let place: Vec<f64> = (0..DIMS).map(|_| place.normal()).collect();
+        let mut random = Random::keyed(seed, &[artist as u64]);
+        for track in 0..per {
+            data.extend(place.iter().map(|x| (x + 0.25 * random.normal()) as f32));
+            let album = format!("album {artist}.{}", track % 2);
+            rows.push(vec![
+                format!("{seed}-{artist}-{track}"),
+                name(artist),
+                format!("a{artist}"),
+                album,
+                "kept, \"as is\"".into(),
+            ]);
+        }
+    }
+    let columns = ["track_id", "artist", "truth", "album", "note"].map(str::to_owned).to_vec();
+    let points = Matrix::new(rows.len(), DIMS, data);
+    let origin = Origin { model: "m1".into(), frontend: "f1".into(), rest: serde_json::Map::new() };
+    Embeddings { points, table: Table { columns, rows }, origin: Some(origin) }
+}
+
+/// Known artists to calibrate by, and a catalogue of names with two artists each.
+fn example() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    tracks(100, 40, 6, 2, |artist| format!("artist {artist}")).write(&path.join("known")).unwrap();
+    tracks(0, 20, 5, 3, |artist| format!("name {}", artist / 2)).write(&path.join("catalogue")).unwrap();
+    json(path, "calibrate known --out c.json");
+    json(path, "split catalogue --calibration c.json --out labels.csv --names names.csv");
+    folder
+}
+
+#[test]
+fn a_calibration_says_where_to_cut_and_how_sure_that_is() {
+    let folder = example();
+    let path = folder.path();
+    let report = json(path, "calibrate known --out again.json --repeats 3");
+    assert_eq!(report["schema"], "homonym.calibration/1");
+    for (figure, least) in [("ami", 0.9), ("precision", 0.9), ("recall", 0.9)] {
+        let [value, low, high] =
+            [&report[figure]["value"], &report[figure]["interval"][0], &report[figure]["interval"][1]]
+                .map(|number| number.as_f64().unwrap());
+        assert!(value > least && low <= value && value <= high, "{figure}: {value} in {low} to {high}");
+    }
+    assert!(report["membership"]["brier"].as_f64().unwrap() < 0.05);
+    // Who fears wrong merges cuts lower than who fears wrong splits.
+    let threshold =
+        |cost: &str| json(path, &format!("calibrate known --out c2.json --cost {cost}"))["threshold"].as_f64().unwrap();
+    assert!(threshold("1000:1") < threshold("1:1000"));
+    assert!(fails(path, "calibrate known --out x.json --cost 0:1", 2).contains("cost"));
+    assert!(fails(path, "calibrate known", 2).contains("--model"));
+}
+
+#[test]
+fn a_split_is_sure_where_it_can_be_and_stands_for_one_model_only() {
+    let folder = example();
+    let path = folder.path();
+    let summary = json(path, "split catalogue --calibration c.json --out labels.csv");
+    assert_eq!((&summary["clusters"], &summary["names_split"]), (&20.into(), &10.into()));
+    let labels = Table::read(&path.join("labels.csv")).unwrap();
+    assert_eq!(labels.columns, ["track_id", "name", "cluster", "confidence", "decision"]);
+    assert!(labels.values(4).filter(|&decision| decision == "sure").count() > 80);
+    let names = Table::read(&path.join("names.csv")).unwrap();
+    assert_eq!((names.rows.len(), names.columns[0].as_str()), (10, "name"));
+    let mut other = Embeddings::open(&path.join("catalogue")).unwrap();
+    other.origin.as_mut().unwrap().model = "m2".into();
+    other.write(&path.join("other")).unwrap();
+    assert!(fails(path, "split other --calibration c.json --out x.csv", 1).contains("m2"));
+    assert!(fails(path, "split catalogue --out x.csv", 2).contains("--distance"));
+}
+
+#[test]
+fn new_tracks_are_placed_and_earlier_ones_stay() {
+    let folder = example();
+    let path = folder.path();
+    // The catalogue with two more tracks of every artist and one artist more under the first name.
+    let mut grown = Embeddings::open(&path.join("catalogue")).unwrap();
+    let more = [tracks(0, 20, 2, 4, |artist| format!("name {}", artist / 2)), tracks(50, 1, 3, 4, |_| "name 0".into())];
+    for more in more {
+        grown.points.rows += more.points.rows;
+        grown.points.data.extend(more.points.data);
+        grown.table.rows.extend(more.table.rows);
+    }
+    grown.write(&path.join("grown")).unwrap();
+    // Someone has renumbered the artists of a name: the numbers are kept.
+    let mut before = Table::read(&path.join("labels.csv")).unwrap();
+    for row in before.rows.iter_mut().filter(|row| row[1] == "name 3") {
+        row[2] = if row[2] == "1" { "7".into() } else { "3".into() };
+    }
+    before.write(&path.join("before.csv")).unwrap();
+    json(path, "split grown --calibration c.json --previous before.csv --changes changes.jsonl --out after.csv");
+    let after = Table::read(&path.join("after.csv")).unwrap();
+    for row in &before.rows {
+        let now = after.rows.iter().find(|other| other[0] == row[0]).unwrap();
+        assert_eq!((&now[1], &now[2]), (&row[1], &row[2]));
+    }
+    let cluster = |track: &str| after.rows.iter().find(|row| row[0] == track).unwrap()[2].clone();
+    assert_eq!(cluster("4-6-0"), cluster("3-6-0"));
+    assert!(["3", "7"].contains(&cluster("4-6-0").as_str()));
+    assert_eq!((cluster("4-50-0").as_str(), cluster("4-50-2").as_str()), ("3", "3"), "a third artist under the name");
+    let changes = std::fs::read_to_string(path.join("changes.jsonl")).unwrap();
+    assert_eq!((changes.matches("\"joined\"").count(), changes.matches("\"founded\"").count()), (40, 3));
+    assert!(!changes.contains("\"moved\""));
+}
+
+#[test]
+fn human_decisions_are_applied_and_respected() {
+    let folder = example();
+    let path = folder.path();
+    let decisions = [
+        r#"{"decision":"lock","name":"name 0","clusters":[["3-0-0","3-1-0"],["3-0-1","3-0-2"]]}"#,
+        r#"{"decision":"must-link","tracks":["3-2-0","3-3-0"]}"#,
+        r#"{"decision":"skip","name":"name 5"}"#,
+    ];
+    std::fs::write(path.join("d.jsonl"), decisions.join("\n")).unwrap();
+    let applied = json(path, "apply labels.csv d.jsonl --out applied.csv");
+    assert_eq!((&applied["decisions"], &applied["skipped"]), (&2.into(), &1.into()));
+    let table = |file: &str| Table::read(&path.join(file)).unwrap();
+    let cluster = |file: &str, track: &str| table(file).rows.iter().find(|row| row[0] == track).unwrap()[2].clone();
+    assert_eq!(cluster("applied.csv", "3-2-0"), cluster("applied.csv", "3-3-4"));
+    json(path, "split catalogue --calibration c.json --decisions d.jsonl --out again.csv");
+    assert_eq!(cluster("again.csv", "3-0-0"), "1");
+    assert_eq!(cluster("again.csv", "3-1-0"), "1");
+    assert_eq!(cluster("again.csv", "3-0-2"), "2");
+    assert_eq!(cluster("again.csv", "3-2-0"), cluster("again.csv", "3-3-0"));
+    std::fs::write(path.join("bad.jsonl"), "{\"decision\":\"guess\"}").unwrap();
+    assert!(fails(path, "apply labels.csv bad.jsonl --out x.csv", 1).contains("line 1"));
+    // Albums as one: both albums of the loner split would be enough to hold them together.
+    let summary = json(path, "split catalogue --distance 0.0001 --together album --out albums.csv");
+    assert_eq!(summary["clusters"], 40);
+}
+
+#[test]
+fn exports_leave_the_columns_of_the_user_alone() {
+    let folder = example();
+    let path = folder.path();
+    json(path, "export catalogue.csv --labels labels.csv --out out.csv --numbered-names");
+    let (before, after) =
+        (Table::read(&path.join("catalogue.csv")).unwrap(), Table::read(&path.join("out.csv")).unwrap());
+    assert_eq!(after.columns[5..], ["homonym_cluster", "homonym_confidence", "homonym_name"]);
+    for (before, after) in before.rows.iter().zip(&after.rows) {
+        assert_eq!(after[..5], before[..]);
+        assert_eq!(after[7], if after[5] == "1" { before[1].clone() } else { format!("{} ({})", before[1], after[5]) });
+    }
+    json(path, "export catalogue.csv --labels labels.csv --out out.jsonl");
+    assert_eq!(Table::read(&path.join("out.jsonl")).unwrap().rows.len(), 100);
+    assert!(fails(path, "export out.csv --labels labels.csv --out x.csv", 1).contains("homonym_cluster"));
+}
+
+#[test]
+fn releases_are_checked_against_the_catalogue() {
+    let folder = example();
+    let path = folder.path();
+    let labels = Table::read(&path.join("labels.csv")).unwrap();
+    let cluster = |artist: usize| {
+        let track = format!("3-{artist}-0");
+        labels.rows.iter().find(|row| row[0] == track).unwrap()[2].clone()
+    };
+    // By artist 0, credited to artist 0, to artist 1 of the same name, to nobody in particular; by a stranger; a new name.
+    let mut release = tracks(0, 1, 3, 5, |_| "name 0".into());
+    let stranger = tracks(70, 1, 2, 5, |_| "name 0".into());
+    release.points.rows += 2;
+    release.points.data.extend(stranger.points.data);
+    release.table.rows.extend(stranger.table.rows);
+    release.table.columns.push("credited".into());
+    for (row, credited) in
+        release.table.rows.iter_mut().zip([cluster(0), cluster(1), String::new(), cluster(0), String::new()])
+    {
+        row.push(credited);
+    }
+    release.table.rows[4][1] = "unheard of".into();
+    release.write(&path.join("release")).unwrap();
+    let arguments = "check release --against catalogue --labels labels.csv --calibration c.json --cluster-column credited --out v.csv";
+    let report = json(path, arguments);
+    assert_eq!(report["schema"], "homonym.check/1");
+    let verdicts: Vec<&str> =
+        report["tracks"].as_array().unwrap().iter().map(|track| track["verdict"].as_str().unwrap()).collect();
+    assert_eq!(verdicts, ["accept", "reject", "accept", "reject", "hold"], "{report}");
+    assert!(report["tracks"][1]["reason"].as_str().unwrap().contains("sounds like artist"));
+    assert!(report["tracks"][3]["reason"].as_str().unwrap().contains("no known artist"));
+    assert!(report["rate"]["own"].as_f64().unwrap() > report["rate"]["others"].as_f64().unwrap());
+    assert_eq!(Table::read(&path.join("v.csv")).unwrap().rows.len(), 5);
+}
+
+#[test]
+fn aliases_and_explanations_are_found() {
+    let folder = example();
+    let path = folder.path();
+    // Artist 5 once more, under another name.
+    let mut grown = Embeddings::open(&path.join("catalogue")).unwrap();
+    let alias = tracks(5, 1, 4, 6, |_| "Name 2".into());
+    grown.points.rows += 4;
+    grown.points.data.extend(alias.points.data);
+    grown.table.rows.extend(alias.table.rows);
+    grown.write(&path.join("grown")).unwrap();
+    json(path, "split grown --calibration c.json --out grown.labels.csv");
+    let summary = json(path, "aliases grown --labels grown.labels.csv --out aliases.csv --top 2");
+    assert_eq!(summary["artists"], 21);
+    let first = &Table::read(&path.join("aliases.csv")).unwrap().rows[0];
+    assert_eq!((first[0].as_str(), first[3].as_str(), first[7].as_str()), ("name 2", "Name 2", "1.0000"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_homonym"));
+    let output = command
+        .current_dir(path)
+        .args(["explain", "catalogue", "--labels", "labels.csv", "--name", "name 1"])
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        output.status.success() && text.contains("typical of artist 2") && text.contains("across a border"),
+        "{text}"
+    );
+}
+
+#[test]
+fn the_report_is_one_file_of_everything() {
+    let folder = example();
+    let path = folder.path();
+    let summary = json(
+        path,
+        "report catalogue --labels labels.csv --calibration c.json --out r.html --audio-base music/ --most 4",
+    );
+    assert_eq!(summary["schema"], "homonym.report/1");
+    let html = std::fs::read_to_string(path.join("r.html")).unwrap();
+    assert_eq!(html.matches("\"impact\":").count(), 4);
+    let start = html.find("id=\"data\">").unwrap() + "id=\"data\">".len();
+    let data: Value = serde_json::from_str(&html[start..start + html[start..].find("</script>").unwrap()]).unwrap();
+    let impacts: Vec<f64> =
+        data["names"].as_array().unwrap().iter().map(|name| name["impact"].as_f64().unwrap()).collect();
+    assert!(impacts.is_sorted_by(|a, b| a >= b));
+    let name = &data["names"][0];
+    assert_eq!(name["merges"].as_array().unwrap().len() + 1, name["tracks"].as_array().unwrap().len());
+    assert!(fails(path, "report known --labels labels.csv --distance 1 --out x.html", 1).contains("labels"));
+}
