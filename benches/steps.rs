@@ -7,7 +7,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use homonym::demo::noise_store;
 use homonym::frontend::Recipe;
 use homonym::models::{Layer, NetworkSpec, Segments as _, Standardisation};
-use homonym::sampling::{Augmentation, LabelledTracks};
+use homonym::sampling::{Augmentation, Drawer, Drawing, LabelledTracks, TrackList};
 use homonym::train::{TrainConfig, Updater};
 
 fn steps(criterion: &mut Criterion) {
@@ -19,8 +19,10 @@ fn steps(criterion: &mut Criterion) {
     let folder = tempfile::tempdir().unwrap();
     let store = noise_store(folder.path(), (48, 6), 2 * frames).unwrap();
     let rows: Vec<usize> = (0..store.len()).collect();
-    let tracks = LabelledTracks::new(&store, &rows, "artist", None).unwrap();
-    let draw = |step| tracks.batch(config.batch, Augmentation::default(), frames, 0, step);
+    let tracks = LabelledTracks::new(&store, &TrackList::of_rows(&store, &rows).unwrap(), "artist", None).unwrap();
+    let drawing = (Drawing::ByArtist, config.batch);
+    let mut drawer = Drawer::new(&tracks, drawing, Augmentation::default(), frames, 0);
+    let mut draw = |step| drawer.batch(step);
     let ready = draw(0);
 
     let isa = homonym_kernels::Isa::chosen().unwrap();
@@ -38,7 +40,7 @@ fn steps(criterion: &mut Criterion) {
         });
     });
 
-    let mut updater = Updater::new(&*network, &config, params.clone());
+    let mut updater = Updater::new(&*network, &config, tracks.artists(), params.clone()).unwrap();
     let mut step = 0;
     let mut last = None;
     group.bench_function("training from a store", |bench| {

@@ -8,12 +8,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use homonym::embed::embed_tracks;
 use homonym::frontend::Recipe;
 use homonym::mining::{Negatives, Selection};
-use homonym::models::{InMemory, Layer, MetricCnnSpec, Model, NetworkSpec, TemporalPooling};
+use homonym::models::{ClassifierCnnSpec, InMemory, Layer, MetricCnnSpec, Model, NetworkSpec, TemporalPooling};
+use homonym::optim::{Optimizer, RmsProp, Sgd};
 use homonym::random::Random;
 use homonym::sampling::segments::{linear_starts, read_segment};
-use homonym::sampling::{Augmentation, BatchSpec, LabelledTracks};
+use homonym::sampling::{Augmentation, BatchSpec, LabelledTracks, TrainingSet};
 use homonym::store::{Encoder, Precision, Spec, Store, Writer};
-use homonym::train::{End, Report, TrainConfig, Validation, train};
+use homonym::train::{End, ObjectiveSpec, Report, TrainConfig, Validation, train};
 use homonym::{Error, Monitor, Result};
 use serde_json::Value;
 
@@ -36,6 +37,10 @@ fn frames(artist: usize, track: usize) -> Vec<f32> {
     let count = if track == 0 { 20 } else { 60 + random.below(140) }; // the first is shorter than a segment
     let value = |band: usize| spectrum[band] + loudness + random.normal();
     (0..count * BANDS).map(|place| place % BANDS).map(value).map(|level| level.exp() as f32).collect()
+}
+
+fn rms_prop(learning_rate: f32) -> Optimizer {
+    Optimizer::RmsProp(RmsProp { learning_rate, ..RmsProp::default() })
 }
 
 impl World {
@@ -64,12 +69,16 @@ impl World {
         (0..self.store.len()).collect()
     }
 
+    fn all(&self) -> TrainingSet {
+        TrainingSet::of_rows(&self.store, &self.rows()).unwrap()
+    }
+
     fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     fn train(&self, name: &str, config: &TrainConfig, resume: bool, monitor: &dyn Monitor) -> Result<Report> {
-        train(&self.store, &self.rows(), config, &self.path(name), &self.path("log"), resume, monitor)
+        train(&self.store, &self.all(), config, &self.path(name), &self.path("log"), resume, monitor)
     }
 
     /// Trains; returns the bytes of the model and the log without what a clock wrote.
@@ -170,6 +179,52 @@ fn an_interrupted_run_goes_on_as_if_it_had_not_been() {
     assert!(fs::read(world.path("m")).unwrap() == undisturbed.0 && world.log() == undisturbed.1);
 }
 
+/// Every objective learns, ignores the thread count and goes on where it was stopped.
+#[test]
+fn all_objectives_learn_and_are_resumed() {
+    let with = |objective| TrainConfig { objective, steps: 60, ..config() };
+    let magnitudes = Recipe { bands: BANDS, power: 1.0, ..Recipe::default() };
+    let classifier = TrainConfig {
+        segment: 3.0,
+        network: NetworkSpec::ClassifierCnn(ClassifierCnnSpec { dims: 16, ..ClassifierCnnSpec::default() }),
+        batch: BatchSpec { artists: 6, samples: 1 },
+        optimizer: Optimizer::Sgd(Sgd { learning_rate: 0.02, ..Sgd::default() }),
+        l2: 1e-5,
+        steps: 24,
+        ..with(ObjectiveSpec::Classification { dropout: 0.5 })
+    };
+    let mut track = classifier.track;
+    (track.consecutive, track.sphere) = (true, false);
+    let cases = [
+        (Recipe { bands: BANDS, ..Recipe::default() }, with(ObjectiveSpec::Classification { dropout: 0.2 })),
+        (Recipe { bands: BANDS, ..Recipe::default() }, with(ObjectiveSpec::Siamese { negatives: 4, margin: 0.4 })),
+        (Recipe { bands: BANDS, ..Recipe::default() }, with(ObjectiveSpec::Joint { weight: 0.5, dropout: 0.2 })),
+        (magnitudes, TrainConfig { track, ..classifier }),
+    ];
+    for (recipe, config) in cases {
+        let world = World::with_recipe(recipe);
+        let undisturbed = with_threads(1, || world.outcome("whole", &config, false));
+        let losses: Vec<f64> = undisturbed.1.iter().filter_map(|line| line["loss"].as_f64()).collect();
+        let third = losses.len() / 3;
+        let mean = |losses: &[f64]| losses.iter().sum::<f64>() / losses.len() as f64;
+        let (before, after) = (mean(&losses[..third]), mean(&losses[2 * third..]));
+        println!("{:?}: loss from {before:.3} to {after:.3}", config.objective);
+        assert!(after < 0.8 * before, "{:?}: {before} {after}", config.objective);
+        with_threads(3, || {
+            world.train("m", &config, false, &StopAfter(7.into())).unwrap_err();
+            assert!(world.outcome("m", &config, true) == undisturbed, "{:?}", config.objective);
+        });
+        let model = Model::open(&world.path("m")).unwrap();
+        assert!(embed_tracks(&world.store, &[0, 20], &model, &()).unwrap().iter().all(|x| x.is_finite()));
+    }
+    let world = World::new();
+    let unsuited = TrainConfig { network: NetworkSpec::ClassifierCnn(ClassifierCnnSpec::default()), ..config() };
+    let error = world.train("m", &unsuited, false, &()).unwrap_err().to_string();
+    assert!(error.contains("magnitudes"), "{error}");
+    let odd = TrainConfig { objective: ObjectiveSpec::Joint { weight: -1.0, dropout: 0.5 }, ..config() };
+    assert!(world.train("m", &odd, false, &()).unwrap_err().to_string().contains("objective"));
+}
+
 #[test]
 fn only_the_run_that_was_interrupted_is_resumed() {
     let world = World::new();
@@ -179,6 +234,7 @@ fn only_the_run_that_was_interrupted_is_resumed() {
     assert!(world.train("m", &slower, true, &()).unwrap_err().to_string().contains("same settings"));
     let fewer: Vec<usize> = (0..world.store.len() - 1).collect();
     let (out, log) = (world.path("m"), world.path("log"));
+    let fewer = TrainingSet::of_rows(&world.store, &fewer).unwrap();
     let error = train(&world.store, &fewer, &config(), &out, &log, true, &()).unwrap_err();
     assert!(error.to_string().contains("same settings and data"), "{error}");
     let longer = TrainConfig { steps: 14, ..config() };
@@ -198,7 +254,7 @@ fn separable_artists_are_learnt() {
             let mut config = TrainConfig { steps: 150, ..config() };
             config.validation.every = 30;
             config.mining.selection = selection;
-            let NetworkSpec::MetricCnn(network) = &mut config.network;
+            let NetworkSpec::MetricCnn(network) = &mut config.network else { unreachable!("the default") };
             network.temporal_pooling = temporal_pooling;
             let report = world.train("m", &config, false, &()).unwrap();
             let log = world.log();
@@ -237,7 +293,15 @@ fn selection_and_side_information_change_what_is_learnt_from() {
     assert!(matches!(tagged(1.5), Err(Error::Setting { name, .. }) if name == "tag_probability"));
     let missing = first_steps(&|config| config.mining.tag_column = Some("mood".to_owned())).unwrap_err();
     assert!(missing.to_string().contains("genre"), "{missing}");
-    let one_row = train(&world.store, &[0], &config(), &world.path("m"), &world.path("log"), false, &());
+    let one_row = train(
+        &world.store,
+        &TrainingSet::of_rows(&world.store, &[0]).unwrap(),
+        &config(),
+        &world.path("m"),
+        &world.path("log"),
+        false,
+        &(),
+    );
     assert!(one_row.unwrap_err().to_string().contains("at least 2 artists"));
 }
 
@@ -246,7 +310,7 @@ fn collapse_and_divergence_are_noticed() {
     let world = World::new();
     let mut config = TrainConfig { steps: 300, ..config() };
     config.mining.negatives = Negatives::Hardest;
-    config.optimizer.learning_rate = 3e-3;
+    config.optimizer = rms_prop(3e-3);
     let error = world.train("m", &config, false, &()).unwrap_err();
     println!("{error}");
     assert!(
@@ -255,7 +319,7 @@ fn collapse_and_divergence_are_noticed() {
     let kept = Model::open(&world.path("m")).unwrap();
     assert!(kept.header.step < 300 && kept.params.iter().all(|param| param.is_finite()));
 
-    config.optimizer.learning_rate = 1e38;
+    config.optimizer = rms_prop(1e38);
     let error = world.train("m", &config, false, &()).unwrap_err();
     println!("{error}");
     assert!(matches!(&error, Error::Failed(text) if text.contains("diverged")), "{error}");
@@ -266,7 +330,7 @@ fn collapse_and_divergence_are_noticed() {
 fn a_run_ends_early_or_in_time() {
     let world = World::new();
     let mut config = TrainConfig { steps: 1000, ..config() };
-    config.optimizer.learning_rate = 1e-20; // nothing changes, so nothing improves
+    config.optimizer = rms_prop(1e-20); // nothing changes, so nothing improves
     config.validation = Validation { every: 2, patience: 3, ..config.validation };
     let report = world.train("m", &config, false, &()).unwrap();
     assert_eq!((report.end, report.steps, report.best_step), (End::EarlyStop, 6, 0));
@@ -287,7 +351,7 @@ fn a_run_ends_early_or_in_time() {
 #[test]
 fn tracks_that_stand_for_all_come_in_twos_at_least() {
     let world = World::new();
-    let tracks = LabelledTracks::new(&world.store, &world.rows(), "artist", None).unwrap();
+    let tracks = LabelledTracks::new(&world.store, &world.all().train, "artist", None).unwrap();
     let artists = tracks.artist_of_tracks();
     for (count, each) in [(60, 5), (1000, 5), (59, 3), (24, 2), (10, 2)] {
         let chosen = tracks.spread(count);

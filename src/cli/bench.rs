@@ -14,7 +14,7 @@ use crate::frontend::Recipe;
 use crate::matrix::Matrix;
 use crate::models::{Arithmetic, Layer, Standardisation};
 use crate::random::Random;
-use crate::sampling::{Augmentation, LabelledTracks};
+use crate::sampling::{Augmentation, Drawer, Drawing, LabelledTracks, TrackList};
 use crate::store::npy;
 use crate::train::{TrainConfig, Updater};
 use crate::{Error, Monitor as _, Result};
@@ -115,21 +115,23 @@ impl Bench {
         let config = TrainConfig::default();
         let recipe = Recipe::default();
         let (frames, bands) = (recipe.seconds_to_frames(self.segment), recipe.bands);
-        let crate::models::NetworkSpec::MetricCnn(spec) = &config.network;
-        let spec = crate::models::MetricCnnSpec { dims: self.dims, ..spec.clone() };
+        let spec = crate::models::MetricCnnSpec { dims: self.dims, ..Default::default() };
         let mut network =
             crate::models::NetworkSpec::MetricCnn(spec).build(frames, bands, Standardisation::identity(bands))?;
         network.compute_in(self.arithmetic)?;
         let folder = tempfile::tempdir().map_err(Error::io(&std::env::temp_dir()))?;
         let store = noise_store(folder.path(), CATALOGUE, 2 * frames)?;
-        let tracks = LabelledTracks::new(&store, &(0..store.len()).collect::<Vec<_>>(), "artist", None)?;
-        let draw = |step| tracks.batch(config.batch, Augmentation::default(), frames, config.seed, step);
+        let rows: Vec<usize> = (0..store.len()).collect();
+        let tracks = LabelledTracks::new(&store, &TrackList::of_rows(&store, &rows)?, "artist", None)?;
+        let drawing = (Drawing::ByArtist, config.batch);
+        let mut drawer = Drawer::new(&tracks, drawing, Augmentation::default(), frames, config.seed);
+        let mut draw = |step| drawer.batch(step);
         let (ready, batch) = (draw(0), config.batch.artists * config.batch.samples);
         let params = network.params().initial(0);
 
         let mut pass = network.training_pass();
         let mut grads = vec![0.0; params.len()];
-        let mut updater = Updater::new(&*network, &config, params.clone());
+        let mut updater = Updater::new(&*network, &config, tracks.artists(), params.clone())?;
         let [forward, passes, train] = self.medians(
             console,
             "network",

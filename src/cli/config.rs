@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use crate::{Error, Result};
+use crate::{Error, Result, train};
 
 /// Overlays the TOML file at `path` on `base`; keys that `base` does not know are errors.
 pub(super) fn overlay<T: Serialize + DeserializeOwned>(base: &T, path: &Path) -> Result<T> {
@@ -15,26 +15,14 @@ pub(super) fn overlay<T: Serialize + DeserializeOwned>(base: &T, path: &Path) ->
         Error::file(path, "a configuration in TOML", found, advice)
     };
     let file: Value = toml::from_str(&text).map_err(|error| wrong(error.to_string().trim_end().to_owned()))?;
-    let mut merged = serde_json::to_value(base).expect("a configuration is plain data");
-    merge(&mut merged, file);
-    serde_json::from_value(merged).map_err(|error| wrong(error.to_string()))
-}
-
-/// Tables are merged key by key, everything else is replaced.
-fn merge(base: &mut Value, file: Value) {
-    match (base, file) {
-        (Value::Object(base), Value::Object(file)) => {
-            for (key, value) in file {
-                merge(base.entry(key).or_insert(Value::Null), value);
-            }
-        }
-        (base, file) => *base = file,
-    }
+    train::overlay(base, file).map_err(wrong)
 }
 
 #[cfg(test)]
 mod tests {
     use super::overlay;
+    use crate::models::{MetricCnnSpec, NetworkSpec};
+    use crate::optim::{Optimizer, RmsProp, Sgd};
     use crate::train::TrainConfig;
 
     fn load(text: &str) -> crate::Result<TrainConfig> {
@@ -46,11 +34,15 @@ mod tests {
     #[test]
     fn a_file_changes_what_it_names_and_nothing_else() {
         let config = load("steps = 7\n[network]\ndims = 256\n[optimizer]\nlearning_rate = 1e-4\n").unwrap();
-        let mut expected = TrainConfig { steps: 7, ..TrainConfig::default() };
-        expected.optimizer.learning_rate = 1e-4;
-        let crate::models::NetworkSpec::MetricCnn(network) = &mut expected.network;
-        network.dims = 256;
+        let expected = TrainConfig {
+            steps: 7,
+            optimizer: Optimizer::RmsProp(RmsProp { learning_rate: 1e-4, ..RmsProp::default() }),
+            network: NetworkSpec::MetricCnn(MetricCnnSpec { dims: 256, ..MetricCnnSpec::default() }),
+            ..TrainConfig::default()
+        };
         assert_eq!(config, expected);
+        let other = load("[optimizer]\nkind = \"sgd\"\nmomentum = 0.5\n").unwrap();
+        assert_eq!(other.optimizer, Optimizer::Sgd(Sgd { momentum: 0.5, ..Sgd::default() }));
     }
 
     #[test]

@@ -7,14 +7,16 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use super::{Console, Outcome, embed, split};
+use super::{Console, Outcome, split};
 use crate::catalogue::filter::{Filter, matching};
 use crate::demo::{self, Catalogue};
 use crate::disambiguate::Rules;
+use crate::embed::{Embedder, Statistics};
 use crate::eval::protocols::{Options, clustering, verification};
 use crate::extract::Extraction;
 use crate::frontend::Recipe;
 use crate::models::Model;
+use crate::sampling::TrainingSet;
 use crate::store::embeddings::Embeddings;
 use crate::store::{Precision, Spec, Store};
 use crate::train::{TrainConfig, train};
@@ -89,9 +91,9 @@ impl Demo {
         let before = learn(&store, &TrainConfig { steps: 0, ..config.clone() }, &models[0], console)?;
         let after = learn(&store, &config, &models[1], console)?;
         clock.lap("training");
-        let (_, mel_statistics) = judge(&store, None, console)?;
-        let (_, untrained) = judge(&store, Some(&before), console)?;
-        let (embeddings, trained) = judge(&store, Some(&after), console)?;
+        let (_, mel_statistics) = judge(&store, Embedder::Statistics(Statistics::Mel), console)?;
+        let (_, untrained) = judge(&store, Embedder::Model(&before), console)?;
+        let (embeddings, trained) = judge(&store, Embedder::Model(&after), console)?;
         embeddings.write(&self.out.join("embeddings"))?;
         let rules = Rules { threshold: trained.threshold, ..Rules::default() };
         split::decide(&embeddings, "name", rules, None, &self.out.join("labels.csv"), console)?;
@@ -150,13 +152,21 @@ fn part(store: &Store, split: &str) -> Result<Vec<usize>> {
 
 fn learn(store: &Store, config: &TrainConfig, model: &Path, console: &Console) -> Result<Model> {
     let rows = part(store, "train")?;
-    train(store, &rows, config, model, &model.with_extension("metrics.jsonl"), false, console)?;
+    train(
+        store,
+        &TrainingSet::of_rows(store, &rows)?,
+        config,
+        model,
+        &model.with_extension("metrics.jsonl"),
+        false,
+        console,
+    )?;
     Model::open(model)
 }
 
 /// Embeds the unseen artists and measures how well that tells them apart.
-fn judge(store: &Store, model: Option<&Model>, console: &Console) -> Result<(Embeddings, Quality)> {
-    let embeddings = embed::embed(store, &part(store, "unseen")?, model, console)?;
+fn judge(store: &Store, embedder: Embedder<'_>, console: &Console) -> Result<(Embeddings, Quality)> {
+    let embeddings = embedder.embed(store, &part(store, "unseen")?, console)?;
     let named = Options { name_column: Some("name".to_owned()), ..Options::default() };
     let clusters = clustering(&embeddings, &named, console)?;
     let pairs = verification(&embeddings, &Options::default(), console)?;

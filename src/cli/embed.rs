@@ -7,11 +7,10 @@ use serde::Serialize;
 use super::{Console, Outcome};
 use crate::Result;
 use crate::catalogue::filter::{Filter, matching};
-use crate::embed::{embed_tracks, mel_statistics, resample_tracks};
+use crate::embed::{Embedder, Statistics, resample_tracks};
 use crate::matrix::Matrix;
 use crate::models::{Arithmetic, Model};
-use crate::store::Store;
-use crate::store::embeddings::{Embeddings, Origin};
+use crate::store::embeddings::Origin;
 use crate::store::npy;
 
 /// Turn the tracks of a feature store into points, one a track.
@@ -25,9 +24,10 @@ pub(super) struct Embed {
     /// The model to embed with.
     #[arg(long, value_name = "MODEL.safetensors", required_unless_present = "statistics")]
     model: Option<PathBuf>,
-    /// No model: mean and deviation of each log-mel band, the plain baseline.
-    #[arg(long, conflicts_with = "model")]
-    statistics: bool,
+    /// No model: mean and deviation of log-mel bands, or of cepstral coefficients, the plain baselines.
+    #[arg(long, value_name = "KIND", num_args = 0..=1, require_equals = true, default_missing_value = "mel",
+        conflicts_with = "model")]
+    statistics: Option<Statistics>,
     /// Where to write.
     #[arg(long, short, value_name = "PREFIX")]
     out: PathBuf,
@@ -66,7 +66,9 @@ impl Embed {
             }
         }
         let clock = std::time::Instant::now();
-        let embeddings = embed(&store, &rows, model.as_ref(), console)?;
+        let embedder =
+            model.as_ref().map_or(Embedder::Statistics(self.statistics.unwrap_or_default()), Embedder::Model);
+        let embeddings = embedder.embed(&store, &rows, console)?;
         embeddings.write(&self.out)?;
         if let (Some(model), Some(draws)) = (&model, self.resamples) {
             let points = resample_tracks(&store, &rows, model, draws.get(), 0, console)?;
@@ -87,21 +89,4 @@ impl Embed {
         })?;
         Ok(Outcome::Done)
     }
-}
-
-/// The points of some rows of a store: by a model, or without one by mel statistics.
-pub(super) fn embed(store: &Store, rows: &[usize], model: Option<&Model>, console: &Console) -> Result<Embeddings> {
-    let points = match model {
-        Some(model) => embed_tracks(store, rows, model, console)?,
-        None => mel_statistics(store, rows, console)?,
-    };
-    let arithmetic = model.map(|model| ("arithmetic".to_owned(), serde_json::json!(model.arithmetic)));
-    let origin = Origin {
-        model: model.map_or(Ok("mel-statistics".to_owned()), Model::hash)?,
-        frontend: store.recipe_hash().to_owned(),
-        rest: arithmetic.into_iter().collect(),
-    };
-    let cols = points.len().checked_div(rows.len()).unwrap_or(0);
-    let points = Matrix::new(rows.len(), cols, points);
-    Embeddings::new(points, store.table()?.select(rows), Some(origin), store.folder())
 }

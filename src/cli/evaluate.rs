@@ -8,7 +8,7 @@ use super::{Console, Outcome};
 use crate::catalogue::filter::{Filter, matching};
 use crate::catalogue::list;
 use crate::catalogue::table::Table;
-use crate::eval::protocols::{Options, PROTOCOLS, Protocol, Report};
+use crate::eval::protocols::{NameResult, Options, PROTOCOLS, Protocol, Report};
 use crate::monitor::Monitor as _;
 use crate::store::embeddings::Embeddings;
 use crate::{Error, Result};
@@ -99,7 +99,7 @@ impl Evaluate {
         }
         let report = (protocol.run)(&embeddings, &self.options(), console)?;
         if let (Some(path), Report::Clustering(report)) = (&self.names, &report) {
-            report.table().write(path)?;
+            NameResult::table(&report.per_name).write(path)?;
         }
         console.result("homonym.evaluate/1", &report, || report.to_string())?;
         Ok(Outcome::Done)

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use super::{Console, Outcome};
 use crate::Result;
 use crate::extract::{Extraction, Plan, Summary};
-use crate::frontend::Recipe;
 use crate::store::{Precision, Spec};
 
 /// Failures told on the terminal; the rest is in `failures.csv`.
@@ -21,6 +20,9 @@ pub(super) struct Extract {
     /// Folder of the store.
     #[arg(long, short, value_name = "STORE")]
     out: PathBuf,
+    /// Extract what the network of this named configuration is made for.
+    #[arg(long, value_parser = super::train::preset_names(), default_value = "best")]
+    preset: String,
     /// How to keep the values.
     #[arg(long, default_value = "f16")]
     precision: Precision,
@@ -37,8 +39,9 @@ pub(super) struct Extract {
 
 impl Extract {
     pub(super) fn run(self, console: &Console) -> Result<Outcome> {
-        let Self { catalogue, out, precision, force, resume: _, dry_run } = self;
-        let extraction = Extraction { catalogue, out, spec: Spec { recipe: Recipe::default(), precision }, force };
+        let Self { catalogue, out, preset, precision, force, resume: _, dry_run } = self;
+        let recipe = (crate::train::preset(&preset)?.recipe)();
+        let extraction = Extraction { catalogue, out, spec: Spec { recipe, precision }, force };
         if dry_run {
             let plan = extraction.plan()?;
             remark_unnamed(plan.without_artist, console);

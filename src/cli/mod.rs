@@ -8,12 +8,14 @@ mod bench;
 mod calibrate;
 mod check;
 mod cluster;
+mod combine;
 mod config;
 mod console;
 mod dataset;
 mod demo;
 mod embed;
 mod evaluate;
+mod experiment;
 mod explain;
 mod export;
 mod extract;
@@ -67,6 +69,7 @@ enum Verb {
     Extract(extract::Extract),
     Train(train::Train),
     Embed(embed::Embed),
+    Combine(combine::Combine),
     Cluster(cluster::Cluster),
     Calibrate(calibrate::Calibrate),
     Split(split::Split),
@@ -78,6 +81,7 @@ enum Verb {
     Check(check::Check),
     Aliases(aliases::Aliases),
     Evaluate(evaluate::Evaluate),
+    Experiment(experiment::Experiment),
     Measure(measure::Measure),
     Run(run::Run),
     Bench(bench::Bench),
@@ -108,6 +112,7 @@ impl Verb {
             Self::Extract(verb) => verb.run(console),
             Self::Train(verb) => verb.run(console),
             Self::Embed(verb) => verb.run(console),
+            Self::Combine(verb) => verb.run(console),
             Self::Cluster(verb) => verb.run(console),
             Self::Calibrate(verb) => verb.run(console),
             Self::Split(verb) => verb.run(console),
@@ -119,6 +124,7 @@ impl Verb {
             Self::Check(verb) => verb.run(console),
             Self::Aliases(verb) => verb.run(console),
             Self::Evaluate(verb) => verb.run(console),
+            Self::Experiment(verb) => verb.run(console),
             Self::Measure(verb) => verb.run(console),
             Self::Run(verb) => verb.run(console),
             Self::Bench(verb) => verb.run(console),

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::{Console, Outcome, embed, extract, split};
+use super::{Console, Outcome, extract, split};
 use crate::disambiguate::{Calibration, Rules};
+use crate::embed::Embedder;
 use crate::extract::Extraction;
 use crate::models::{Arithmetic, Model};
 use crate::store::{Precision, Spec, Store};
@@ -60,7 +61,7 @@ impl Run {
         extract::remark(&extracted, &extraction, console);
         let store = Store::open(&folder)?;
         let rows: Vec<usize> = (0..store.len()).collect();
-        let embeddings = embed::embed(&store, &rows, Some(&model), console)?;
+        let embeddings = Embedder::Model(&model).embed(&store, &rows, console)?;
         embeddings.write(&self.out.join("embeddings"))?;
         let labels = self.out.join("labels.csv");
         if let Some(calibration) = &calibration {

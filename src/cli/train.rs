@@ -8,8 +8,9 @@ use serde::Serialize;
 use super::{Console, Outcome, config};
 use crate::catalogue::filter::{Filter, matching};
 use crate::models::{Arithmetic, Model};
+use crate::sampling::TrainingSet;
 use crate::store::Store;
-use crate::train::{End, PRESETS, Report, TrainConfig, UNLIMITED, train};
+use crate::train::{End, PRESETS, Report, TrainConfig, UNLIMITED, preset, train};
 use crate::{Error, Monitor as _, Result};
 
 /// Train a network on the tracks of a feature store.
@@ -48,6 +49,9 @@ pub(super) struct Train {
     /// The column with side information such as genre (tags apart by `;`): half of the negatives share a tag.
     #[arg(long, value_name = "COLUMN")]
     tag_column: Option<String>,
+    /// Train on the lists of this folder, as `dataset` writes it: train.csv, and validation.csv for early stopping.
+    #[arg(long, value_name = "DIR", conflicts_with = "filters")]
+    dataset: Option<PathBuf>,
     /// Train on rows where a column has a value (or has not); may be repeated.
     #[arg(long = "where", value_name = "COLUMN[!]=VALUE")]
     filters: Vec<Filter>,
@@ -65,7 +69,7 @@ pub(super) struct Train {
     dry_run: bool,
 }
 
-fn preset_names() -> PossibleValuesParser {
+pub(super) fn preset_names() -> PossibleValuesParser {
     PRESETS.iter().map(|preset| PossibleValue::new(preset.name).help(preset.help)).into()
 }
 
@@ -97,20 +101,32 @@ impl Train {
             unreachable!("the parser requires both unless the configuration is printed");
         };
         let store = super::open_store(folder, console)?;
-        let rows = matching(store.table()?, &self.filters)?;
+        let selection = self.select(&store, console)?;
         if self.dry_run {
-            let plan = Plan { tracks: rows.len(), config: &config };
-            let text = || format!("would train on {} tracks of {}", rows.len(), folder.display());
+            let tracks = selection.train.rows.len();
+            let plan = Plan { tracks, config: &config };
+            let text = || format!("would train on {tracks} tracks of {}", folder.display());
             console.result("homonym.train.plan/1", &plan, text)?;
             return Ok(Outcome::Done);
         }
         self.spare_existing(out)?;
-        self.learn(&store, &rows, &config, out, console)
+        self.learn(&store, &selection, &config, out, console)
+    }
+
+    fn select(&self, store: &Store, console: &Console) -> Result<TrainingSet> {
+        let Some(folder) = &self.dataset else {
+            return TrainingSet::of_rows(store, &matching(store.table()?, &self.filters)?);
+        };
+        let selection = TrainingSet::of_dataset(store, folder)?;
+        if selection.missing() > 0 {
+            let (folder, store) = (folder.display(), store.folder().display());
+            console.warn(&format!("{} tracks of {folder} are not in {store}", selection.missing()));
+        }
+        Ok(selection)
     }
 
     fn merged(&self) -> Result<TrainConfig> {
-        let preset = PRESETS.iter().find(|preset| preset.name == self.preset);
-        let mut config = (preset.expect("the parser accepts only names from the table").config)();
+        let mut config = (preset(&self.preset)?.config)();
         if let Some(path) = &self.config {
             config = config::overlay(&config, path)?;
         }
@@ -135,14 +151,14 @@ impl Train {
     fn learn(
         &self,
         store: &Store,
-        rows: &[usize],
+        selection: &TrainingSet,
         config: &TrainConfig,
         out: &Path,
         console: &Console,
     ) -> Result<Outcome> {
         let metrics = out.with_extension("metrics.jsonl");
-        let report = train(store, rows, config, out, &metrics, self.resume, console)?;
-        if report.held_out_artists < 2 && config.validation.share > 0.0 {
+        let report = train(store, selection, config, out, &metrics, self.resume, console)?;
+        if report.held_out_artists < 2 && config.validation.share > 0.0 && self.dataset.is_none() {
             console.warn("too few artists to keep some out: the last parameters are kept, not the best");
         }
         let model_hash = Model::open(out)?.hash()?;

@@ -8,13 +8,46 @@ mod statistics;
 
 use rayon::prelude::*;
 
-pub use statistics::mel_statistics;
+pub use statistics::Statistics;
 
-use crate::models::{Model, Standardisation};
+use crate::matrix::Matrix;
+use crate::models::{Model, Standardisation, TrackVector};
 use crate::random::Random;
 use crate::sampling::TrackSegments;
+use crate::sampling::segments::linear_starts;
 use crate::store::Store;
+use crate::store::embeddings::{Embeddings, Origin};
 use crate::{Error, Monitor, Result};
+
+/// What makes points of tracks.
+#[derive(Clone, Copy)]
+pub enum Embedder<'a> {
+    /// A trained network.
+    Model(&'a Model),
+    /// Plain statistics.
+    Statistics(Statistics),
+}
+
+impl Embedder<'_> {
+    /// The points of some rows of a store, with their rows and what made them.
+    ///
+    /// # Errors
+    /// As [`embed_tracks`].
+    pub fn embed(self, store: &Store, rows: &[usize], monitor: &dyn Monitor) -> Result<Embeddings> {
+        let mut rest = serde_json::Map::new();
+        let (points, model) = match self {
+            Self::Model(model) => {
+                rest.insert("arithmetic".to_owned(), serde_json::json!(model.arithmetic));
+                (embed_tracks(store, rows, model, monitor)?, model.hash()?)
+            }
+            Self::Statistics(statistics) => (statistics.of_tracks(store, rows, monitor)?, statistics.name().to_owned()),
+        };
+        let origin = Origin { model, frontend: store.recipe_hash().to_owned(), rest };
+        let cols = points.len().checked_div(rows.len()).unwrap_or(0);
+        let points = Matrix::new(rows.len(), cols, points);
+        Embeddings::new(points, store.table()?.select(rows), Some(origin), store.folder())
+    }
+}
 
 /// The vectors of some tracks of a store under a model: rows × width, in the order of `rows`.
 ///
@@ -76,18 +109,31 @@ fn each_track(
             return Err(Error::Interrupted("stopped while embedding; nothing was written".to_owned()));
         }
         let frames = store.frames(row)?;
-        let count = if frames.len() <= header.frames { 1 } else { track.segments };
-        let segments = TrackSegments::new([frames].into_iter(), header.frames, count);
+        let starts = starts(track, frames.len(), header.frames);
+        let segments = TrackSegments::new(frames, &starts);
         let embedded = network.embed(&model.params, &segments, track.layer);
         for (time, point) in points.chunks_exact_mut(width).enumerate() {
             join((row, time), &embedded, point);
-            finish(&model.output, &parts, point);
+            finish(&model.output, track.sphere, &parts, point);
         }
         monitor.advance(1);
         Ok(())
     })?;
     monitor.end();
     Ok(points)
+}
+
+/// The first frames of the segments of a track; one no longer than a segment has a single one.
+fn starts(track: TrackVector, track_frames: usize, segment_frames: usize) -> Vec<usize> {
+    if track_frames <= segment_frames {
+        return vec![0];
+    }
+    if !track.consecutive {
+        return linear_starts(track_frames, segment_frames, track.segments);
+    }
+    let count = track.segments.min(track_frames / segment_frames);
+    let first = (track_frames - count * segment_frames) / 2;
+    (0..count).map(|place| first + place * segment_frames).collect()
 }
 
 /// The means of each `count` consecutive rows.
@@ -100,10 +146,13 @@ pub(crate) fn average(rows: &[f32], width: usize, count: usize) -> Vec<f32> {
     means
 }
 
-/// Maps a mean vector and projects it onto the sphere, part by part and as a whole; portable, because a vector a track is
-/// no work.
-pub(crate) fn finish(output: &Standardisation, parts: &[usize], point: &mut [f32]) {
+/// Maps a mean vector and projects it onto the `sphere`, part by part and as a whole; portable, because a vector a track
+/// is no work.
+pub(crate) fn finish(output: &Standardisation, sphere: bool, parts: &[usize], point: &mut [f32]) {
     output.apply(point);
+    if !sphere {
+        return;
+    }
     let mut rest = &mut *point;
     for &part in parts {
         let (part, later) = rest.split_at_mut(part);
@@ -111,4 +160,19 @@ pub(crate) fn finish(output: &Standardisation, parts: &[usize], point: &mut [f32
         rest = later;
     }
     homonym_kernels::normalise(homonym_kernels::Isa::PORTABLE, point);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn segments_are_spread_or_side_by_side_in_the_middle() {
+        let spread = TrackVector { segments: 3, ..TrackVector::default() };
+        let side = TrackVector { consecutive: true, ..spread };
+        assert_eq!(starts(spread, 50, 10), [0, 20, 40]);
+        assert_eq!(starts(side, 50, 10), [10, 20, 30]);
+        assert_eq!(starts(side, 27, 10), [3, 13]);
+        assert_eq!([starts(spread, 9, 10), starts(side, 10, 10)], [[0], [0]]);
+    }
 }

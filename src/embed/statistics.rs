@@ -1,44 +1,149 @@
-//! What a track looks like without any learning: mean and deviation of its log-mel bands. Every embedding must beat it.
+//! What a track looks like without any learning: plain statistics of its frames. Every embedding must beat them.
 
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use crate::models::Standardisation;
-use crate::store::Store;
-use crate::{Monitor, Result};
+use crate::store::{Frames, Store};
+use crate::{Error, Monitor, Result};
 
-/// Gain before the logarithm, as in the network's compression.
+/// Gain before the logarithm, as in the paper's compression.
 const GAIN: f64 = 1e4;
+/// Cepstral coefficients.
+const CEPSTRA: usize = 20;
+/// Decibels below the loudest value of a track that count, as in librosa.
+const RANGE: f64 = 80.0;
 
-/// Mean and deviation over time of `ln(1 + 10⁴·mel)` in each band, every column brought to mean 0 and deviation 1 over
-/// the given tracks: rows × 2·bands.
-pub fn mel_statistics(store: &Store, rows: &[usize], monitor: &dyn Monitor) -> Result<Vec<f32>> {
-    let bands = store.bands();
-    let width = 2 * bands;
-    let mut points = vec![0.0; rows.len() * width];
-    monitor.begin("mel statistics", Some(rows.len() as u64));
-    points.par_chunks_exact_mut(width).zip(rows).try_for_each(|(point, &row)| -> Result<()> {
-        let frames = store.frames(row)?;
-        let mut sums = vec![0.0f64; width];
-        let mut frame = vec![0.0; bands];
-        for index in 0..frames.len() {
-            frames.slice(index..index + 1).copy_to(&mut frame);
-            for (band, &power) in frame.iter().enumerate() {
-                let level = (GAIN * f64::from(power)).ln_1p();
-                sums[band] += level;
-                sums[bands + band] += level * level;
+/// The kinds of statistics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+#[serde(rename_all = "kebab-case")]
+pub enum Statistics {
+    /// Mean and deviation of `ln(1 + 10⁴·mel)` in each band.
+    #[default]
+    Mel,
+    /// Mean and deviation of 20 mel-frequency cepstral coefficients, as `librosa.feature.mfcc` has them.
+    Mfcc,
+}
+
+impl Statistics {
+    /// What stands for them where embeddings name their model.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mel => "mel-statistics",
+            Self::Mfcc => "mfcc-statistics",
+        }
+    }
+
+    /// Values of a frame.
+    fn width(self, bands: usize) -> usize {
+        match self {
+            Self::Mel => bands,
+            Self::Mfcc => CEPSTRA.min(bands),
+        }
+    }
+
+    /// The statistics of some rows of a store, every column brought to mean 0 and deviation 1 over them: rows × 2·width.
+    pub fn of_tracks(self, store: &Store, rows: &[usize], monitor: &dyn Monitor) -> Result<Vec<f32>> {
+        if self == Self::Mfcc && store.recipe().power != 2.0 {
+            let found = format!("magnitudes to the power of {}", store.recipe().power);
+            let advice = "extract with the default preset";
+            return Err(Error::file(store.folder(), "mel power for MFCC", found, advice));
+        }
+        let width = 2 * self.width(store.bands());
+        let cosines = cosines(store.bands());
+        let mut points = vec![0.0; rows.len() * width];
+        monitor.begin(self.name(), Some(rows.len() as u64));
+        points.par_chunks_exact_mut(width).zip(rows).try_for_each(|(point, &row)| -> Result<()> {
+            let frames = store.frames(row)?;
+            match self {
+                Self::Mel => moments(frames, point, |frame, values| {
+                    let level = |&power: &f32| (GAIN * f64::from(power)).ln_1p();
+                    values.iter_mut().zip(frame).for_each(|(value, power)| *value = level(power));
+                }),
+                Self::Mfcc => {
+                    let floor = decibels(loudest(frames)) - RANGE;
+                    moments(frames, point, |frame, values| {
+                        let levels: Vec<f64> = frame.iter().map(|&power| decibels(power).max(floor)).collect();
+                        for (value, cosines) in values.iter_mut().zip(cosines.chunks_exact(levels.len())) {
+                            *value = levels.iter().zip(cosines).map(|(level, cosine)| level * cosine).sum();
+                        }
+                    });
+                }
             }
+            monitor.advance(1);
+            Ok(())
+        })?;
+        monitor.end();
+        let map = Standardisation::fit(&points, width);
+        points.chunks_exact_mut(width).for_each(|point| map.apply(point));
+        Ok(points)
+    }
+}
+
+/// Mean, then deviation over time of the values that `of` makes of each frame.
+fn moments(frames: Frames<'_>, point: &mut [f32], of: impl Fn(&[f32], &mut [f64])) {
+    let width = point.len() / 2;
+    let (mut sums, mut squares, mut values) = (vec![0.0f64; width], vec![0.0f64; width], vec![0.0f64; width]);
+    each_frame(frames, |frame| {
+        of(frame, &mut values);
+        for ((sum, square), value) in sums.iter_mut().zip(&mut squares).zip(&values) {
+            *sum += value;
+            *square += value * value;
         }
-        for band in 0..bands {
-            let mean = sums[band] / frames.len() as f64;
-            let variance = sums[bands + band] / frames.len() as f64 - mean * mean;
-            point[band] = mean as f32;
-            point[bands + band] = variance.max(0.0).sqrt() as f32;
+    });
+    for place in 0..width {
+        let mean = sums[place] / frames.len() as f64;
+        let variance = squares[place] / frames.len() as f64 - mean * mean;
+        point[place] = mean as f32;
+        point[width + place] = variance.max(0.0).sqrt() as f32;
+    }
+}
+
+fn each_frame(frames: Frames<'_>, mut job: impl FnMut(&[f32])) {
+    let mut frame = vec![0.0; frames.bands()];
+    for index in 0..frames.len() {
+        frames.slice(index..index + 1).copy_to(&mut frame);
+        job(&frame);
+    }
+}
+
+fn loudest(frames: Frames<'_>) -> f32 {
+    let mut loudest = 0.0f32;
+    each_frame(frames, |frame| loudest = frame.iter().fold(loudest, |most, &power| most.max(power)));
+    loudest
+}
+
+fn decibels(power: f32) -> f64 {
+    10.0 * f64::from(power).max(1e-10).log10()
+}
+
+/// The first rows of the orthonormal cosine transform (DCT-II): coefficients × bands.
+fn cosines(bands: usize) -> Vec<f64> {
+    let row = |coefficient: usize| {
+        let size = if coefficient == 0 { (1.0 / bands as f64).sqrt() } else { (2.0 / bands as f64).sqrt() };
+        let turn = std::f64::consts::PI * coefficient as f64 / bands as f64;
+        (0..bands).map(move |band| size * (turn * (band as f64 + 0.5)).cos())
+    };
+    (0..CEPSTRA.min(bands)).flat_map(row).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cepstra_are_orthonormal_and_moments_those_of_the_definition() {
+        let rows = cosines(64);
+        let dot = |a: usize, b: usize| (0..64).map(|band| rows[a * 64 + band] * rows[b * 64 + band]).sum::<f64>();
+        for a in 0..CEPSTRA {
+            assert!((0..CEPSTRA).all(|b| (dot(a, b) - f64::from(u8::from(a == b))).abs() < 1e-12), "{a}");
         }
-        monitor.advance(1);
-        Ok(())
-    })?;
-    monitor.end();
-    let map = Standardisation::fit(&points, width);
-    points.chunks_exact_mut(width).for_each(|point| map.apply(point));
-    Ok(points)
+        let values = [1.0f32, 10.0, 3.0, 10.0];
+        let mut point = [0.0; 4];
+        moments(Frames::from_f32(&values, 2), &mut point, |frame, out| {
+            out.iter_mut().zip(frame).for_each(|(out, &x)| *out = f64::from(x));
+        });
+        assert_eq!(point, [2.0, 10.0, 1.0, 0.0]);
+    }
 }

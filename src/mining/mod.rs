@@ -68,13 +68,15 @@ impl MiningSpec {
     }
 }
 
-/// Who is who in a batch: `artists × per_artist` rows, artist by artist.
+/// Who is who in a batch. Triplets need `per_artist` rows of each artist, artist by artist.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BatchLabels {
     /// Rows of each artist.
     pub per_artist: usize,
     /// Tags of each row, sorted; empty where unknown.
     pub tags: Vec<Vec<u32>>,
+    /// The number of each row's artist among all that are trained on.
+    pub artists: Vec<u32>,
 }
 
 impl BatchLabels {
@@ -164,7 +166,7 @@ mod tests {
         let angles = [0.0f32, 0.1, 0.05, 1.0, 3.0, 3.1];
         let embeddings = angles.iter().flat_map(|angle| [angle.cos(), angle.sin()]).collect();
         let tags = vec![vec![0], vec![0], vec![0], vec![0], vec![1], vec![1]];
-        (embeddings, BatchLabels { per_artist: 2, tags })
+        (embeddings, BatchLabels { per_artist: 2, tags, artists: vec![0, 0, 1, 1, 2, 2] })
     }
 
     fn squared(embeddings: &[f32], a: u32, b: u32) -> f32 {

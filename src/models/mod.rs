@@ -3,15 +3,18 @@
 //! A network is plain arithmetic on a flat buffer of parameters; it owns neither them nor the data. [`NetworkSpec`] is
 //! what a configuration and a checkpoint say of it.
 
+mod classifier_cnn;
 mod metric_cnn;
 mod model;
 
 use serde::{Deserialize, Serialize};
 
+pub use classifier_cnn::{ClassifierCnn, ClassifierCnnSpec};
 pub use metric_cnn::{MetricCnn, MetricCnnSpec, Squash, TemporalPooling};
 pub use model::{FORMAT, Header, Layer, Model, Standardisation, TrackVector};
 
 use crate::Result;
+use crate::frontend::Recipe;
 use crate::nn::ParamTable;
 
 /// Where a network gets its input: `n` segments of `frames × bands` mel power, read on demand by the threads that need
@@ -54,7 +57,7 @@ pub enum Arithmetic {
     Bf16,
 }
 
-/// A network: mel power of a segment in, a point on the unit sphere out.
+/// A network: features of a segment in, a point out.
 pub trait Network: Send + Sync {
     /// Its parameters.
     fn params(&self) -> &ParamTable;
@@ -62,7 +65,7 @@ pub trait Network: Send + Sync {
     fn input(&self) -> (usize, usize);
     /// Values of an embedding.
     fn dims(&self) -> usize;
-    /// Values of the representation below the last layer.
+    /// Values of its other representation: below the last layer, or pooled in another way.
     fn features(&self) -> usize;
     /// Inference: `n × dims` embeddings or `n × features` features.
     fn embed(&self, params: &[f32], segments: &dyn Segments, layer: Layer) -> Vec<f32>;
@@ -82,6 +85,8 @@ pub trait TrainingPass: Send {
     /// Adds the gradient of the parameters to `grads`, given that of the embeddings of the last
     /// [`forward`](Self::forward) with the same `params` and `segments`.
     fn backward(&mut self, params: &[f32], segments: &dyn Segments, d_embeddings: &[f32], grads: &mut [f32]);
+    /// Writes what the last forward pass has learnt beside gradients, such as running statistics, after an update.
+    fn settle(&self, _params: &mut [f32]) {}
 }
 
 /// A network of the table, with its settings: what `[network]` in a configuration and a checkpoint hold.
@@ -90,6 +95,8 @@ pub trait TrainingPass: Send {
 pub enum NetworkSpec {
     /// The paper's network ([`MetricCnn`]).
     MetricCnn(MetricCnnSpec),
+    /// The baseline's network ([`ClassifierCnn`]).
+    ClassifierCnn(ClassifierCnnSpec),
 }
 
 impl Default for NetworkSpec {
@@ -103,13 +110,24 @@ impl NetworkSpec {
     pub fn build(&self, frames: usize, bands: usize, input: Standardisation) -> Result<Box<dyn Network>> {
         match self {
             Self::MetricCnn(spec) => Ok(Box::new(MetricCnn::new(spec.clone(), frames, bands, input)?)),
+            Self::ClassifierCnn(spec) => Ok(Box::new(ClassifierCnn::new(spec.clone(), frames, bands, input)?)),
         }
     }
 
-    /// The input standardisation that brings each band of the compressed `segments` to mean 0 and deviation 1.
+    /// Refuses features that the network is not made for.
+    pub fn check_front_end(&self, recipe: &Recipe) -> Result<()> {
+        match self {
+            Self::MetricCnn(_) => Ok(()),
+            Self::ClassifierCnn(spec) => spec.check_front_end(recipe),
+        }
+    }
+
+    /// The input standardisation that brings the compressed `segments` to mean 0 and deviation 1: each band, or all values
+    /// together, as the network wants it.
     pub fn fit_input(&self, segments: &dyn Segments, frames: usize, bands: usize) -> Result<Standardisation> {
         match self {
             Self::MetricCnn(spec) => spec.fit_input(segments, frames, bands),
+            Self::ClassifierCnn(spec) => spec.fit_input(segments, frames, bands),
         }
     }
 }

@@ -103,8 +103,8 @@ impl Moments {
     }
 }
 
-/// How the segments of a track become its vector (paper, section 4.1): linearly spaced, averaged, mapped, projected
-/// back onto the sphere.
+/// How the segments of a track become its vector (paper, section 4.1): linearly spaced (or side by side), averaged, mapped,
+/// projected back onto the sphere.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TrackVector {
@@ -114,11 +114,16 @@ pub struct TrackVector {
     pub layer: Layer,
     /// Whether the mean vector is centred and scaled by what the training tracks showed, before the projection.
     pub standardise: bool,
+    /// Whether the segments lie side by side in the middle of the track, fewer where it is too short for all, instead of
+    /// spread over it.
+    pub consecutive: bool,
+    /// Whether the mean vector is projected onto the sphere.
+    pub sphere: bool,
 }
 
 impl Default for TrackVector {
     fn default() -> Self {
-        Self { segments: 10, layer: Layer::Embedding, standardise: false }
+        Self { segments: 10, layer: Layer::Embedding, standardise: false, consecutive: false, sphere: true }
     }
 }
 
@@ -219,8 +224,8 @@ impl Model {
         Self::open_with(path, &[]).map(|(model, _)| model)
     }
 
-    /// Reads a model and the named tensors that ride along.
-    pub fn open_with(path: &Path, extra: &[&str]) -> Result<(Self, Vec<Vec<f32>>)> {
+    /// Reads a model and the tensors of given names and sizes that ride along.
+    pub fn open_with(path: &Path, extra: &[(&str, usize)]) -> Result<(Self, Vec<Vec<f32>>)> {
         let bytes = std::fs::read(path).map_err(Error::io(path))?;
         let wrong = |found: String| {
             Error::file(path, "a model that homonym trained", found, "train it again, or restore it from a copy")
@@ -245,7 +250,7 @@ impl Model {
         }
         let width = header.track.layer.width(&*network);
         let output = Standardisation { scale: read("output.scale", width)?, shift: read("output.shift", width)? };
-        let extra = extra.iter().map(|name| read(name, params.len())).collect::<Result<_>>()?;
+        let extra = extra.iter().map(|&(name, size)| read(name, size)).collect::<Result<_>>()?;
         Ok((Self { header, input, output, params, arithmetic: Arithmetic::F32 }, extra))
     }
 }

@@ -1,16 +1,14 @@
-//! Batches for metric learning: `N` artists × `n` segments, drawn anew for every step (paper, section 3.2).
+//! Batches: drawn anew for every step, the same for the same seed and step.
 
 use serde::{Deserialize, Serialize};
 
 use super::augment::Augmentation;
-use super::segments::{linear_starts, random_start, read_segment};
-use crate::catalogue::groups::Groups;
-use crate::catalogue::table::Table;
-use crate::hash::fnv1a;
+use super::segments::read_segment;
+use super::tracks::LabelledTracks;
 use crate::mining::BatchLabels;
 use crate::models::Segments;
 use crate::random::Random;
-use crate::store::{Frames, Store};
+use crate::store::Frames;
 use crate::{Error, Result};
 
 /// The size of a batch.
@@ -29,178 +27,176 @@ impl Default for BatchSpec {
     }
 }
 
-/// Tracks of known artists in a store, with their tags.
-pub struct LabelledTracks<'s> {
-    frames: Vec<Frames<'s>>,
-    tags: Vec<Vec<u32>>,
-    /// Tracks of each artist: places in `frames`.
-    artists: Vec<Vec<usize>>,
+/// How the segments of a batch are chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Drawing {
+    /// `N` artists × `n` segments (paper, section 3.2).
+    ByArtist,
+    /// `N·n` segments of passes over all samples, each pass in an order of its own.
+    Passes,
+    /// `N·n` anchors of such passes, each followed by another segment of its artist and by segments of other artists.
+    Tuples {
+        /// Segments of other artists.
+        negatives: usize,
+    },
 }
 
-impl<'s> LabelledTracks<'s> {
-    /// The given rows of a store, grouped by `artist_column`; rows without an artist are left out.
-    pub fn new(store: &'s Store, rows: &[usize], artist_column: &str, tag_column: Option<&str>) -> Result<Self> {
-        let table = store.table()?;
-        let artist = table.require(artist_column, "artist column")?;
-        let known: Vec<usize> = rows.iter().copied().filter(|&row| !table.rows[row][artist].is_empty()).collect();
-        let names = known.iter().map(|&row| table.rows[row][artist].as_str());
-        let artists = Groups::of(names.enumerate()).members;
-        let tags = match tag_column {
-            Some(column) => tags(table, table.require(column, "tag column")?, &known),
-            None => vec![Vec::new(); known.len()],
-        };
-        let frames = known.iter().map(|&row| store.frames(row)).collect::<Result<_>>()?;
-        Ok(Self { frames, tags, artists })
-    }
-
-    /// Parts the artists in two at random; the second part gets `share` of them, rounded.
-    pub fn part(self, share: f64, seed: u64) -> (Self, Self) {
-        let mut order: Vec<usize> = (0..self.artists.len()).collect();
-        Random::keyed(seed, &[PARTING]).shuffle(&mut order);
-        let second = (share * order.len() as f64).round() as usize;
-        let (held, kept) = order.split_at(second.min(order.len()));
-        let only = |chosen: &[usize]| {
-            let mut chosen = chosen.to_vec();
-            chosen.sort_unstable();
-            let tracks: Vec<usize> = chosen.iter().flat_map(|&artist| self.artists[artist].iter().copied()).collect();
-            let mut place = 0;
-            let mut count_off = |artist: &usize| {
-                let first = place;
-                place += self.artists[*artist].len();
-                (first..place).collect()
-            };
-            Self {
-                frames: tracks.iter().map(|&track| self.frames[track]).collect(),
-                tags: tracks.iter().map(|&track| self.tags[track].clone()).collect(),
-                artists: chosen.iter().map(&mut count_off).collect(),
+impl BatchSpec {
+    /// Checks that a batch has something to compare, and adapts it to fewer artists than wanted.
+    pub fn fit(self, drawing: Drawing, artists: usize) -> Result<Self> {
+        let Self { artists: wanted, samples } = self;
+        match drawing {
+            Drawing::ByArtist if wanted < 2 || samples < 2 => {
+                let problem = format!("{wanted} artists × {samples} samples make no triplets; use at least 2 × 2");
+                return Err(Error::setting("batch", problem));
             }
-        };
-        (only(kept), only(held))
-    }
-
-    /// How many artists there are.
-    pub fn artists(&self) -> usize {
-        self.artists.len()
-    }
-
-    /// How many tracks there are.
-    pub fn tracks(&self) -> usize {
-        self.frames.len()
-    }
-
-    /// The artist of each track, numbered.
-    pub fn artist_of_tracks(&self) -> Vec<usize> {
-        let mut labels = vec![0; self.tracks()];
-        for (artist, tracks) in self.artists.iter().enumerate() {
-            tracks.iter().for_each(|&track| labels[track] = artist);
+            Drawing::Passes if wanted * samples < 2 => {
+                return Err(Error::setting("batch", "needs at least 2 samples"));
+            }
+            Drawing::Tuples { .. } if wanted * samples < 1 => {
+                return Err(Error::setting("batch", "needs at least 1 sample"));
+            }
+            _ => {}
         }
-        labels
+        if artists < 2 {
+            return Err(Error::Failed(format!("training needs tracks of at least 2 artists, there are {artists}")));
+        }
+        match drawing {
+            Drawing::ByArtist => Ok(Self { artists: wanted.min(artists), ..self }),
+            Drawing::Passes | Drawing::Tuples { .. } => Ok(self),
+        }
     }
+}
 
-    /// The tags of each track.
-    pub fn tags(&self) -> &[Vec<u32>] {
-        &self.tags
-    }
+/// Draws the batches of a run.
+pub struct Drawer<'t, 's> {
+    tracks: &'t LabelledTracks<'s>,
+    drawing: Drawing,
+    size: BatchSpec,
+    change: Augmentation,
+    segment_frames: usize,
+    seed: u64,
+    artist_of: Vec<usize>,
+    /// Track and draw of every sample.
+    samples: Vec<(u32, u32)>,
+    /// The order of the samples in a pass, and the number of the pass.
+    order: (Option<u64>, Vec<u32>),
+}
 
-    /// Draws the batch of a step: the same for the same seed and step.
-    pub fn batch(
-        &self,
-        size: BatchSpec,
+/// Purposes of random streams.
+const DRAWING: u64 = 2;
+const CHANGING: u64 = 4;
+const ORDER: u64 = 6;
+
+impl<'t, 's> Drawer<'t, 's> {
+    /// Batches of `size`, which must fit the tracks, of segments of so many frames, changed at random.
+    pub fn new(
+        tracks: &'t LabelledTracks<'s>,
+        (drawing, size): (Drawing, BatchSpec),
         change: Augmentation,
         segment_frames: usize,
         seed: u64,
-        step: u64,
-    ) -> Batch<'s> {
-        let mut random = Random::keyed(seed, &[DRAWING, step]);
-        let chosen = random.sample(self.artists.len(), size.artists);
-        let mut batch = Batch {
-            segments: Vec::with_capacity(chosen.len() * size.samples),
-            change,
-            key: (seed, step),
-            labels: BatchLabels { per_artist: size.samples, tags: Vec::new() },
+    ) -> Self {
+        let draws = |track: usize| 0..tracks.draws(track, segment_frames) as u32;
+        let samples = match drawing {
+            Drawing::ByArtist => Vec::new(),
+            _ => (0..tracks.tracks()).flat_map(|track| draws(track).map(move |draw| (track as u32, draw))).collect(),
         };
-        for artist in chosen {
-            let tracks = &self.artists[artist];
-            let mut order = Vec::new();
-            while order.len() < size.samples {
-                order.extend(random.sample(tracks.len(), size.samples - order.len()));
+        let artist_of = tracks.artist_of_tracks();
+        Self { tracks, drawing, size, change, segment_frames, seed, artist_of, samples, order: (None, Vec::new()) }
+    }
+
+    /// The batch of a step.
+    pub fn batch(&mut self, step: u64) -> Batch<'s> {
+        let mut random = Random::keyed(self.seed, &[DRAWING, step]);
+        let mut batch = Batch {
+            segments: Vec::new(),
+            change: self.change,
+            key: (self.seed, step),
+            labels: BatchLabels { per_artist: 1, tags: Vec::new(), artists: Vec::new() },
+        };
+        match self.drawing {
+            Drawing::ByArtist => self.by_artist(&mut random, &mut batch),
+            Drawing::Passes => {
+                for place in self.places(step) {
+                    let (track, draw) = self.sample(place);
+                    self.add(&mut batch, track, Some(draw), &mut random);
+                }
             }
-            for place in order {
-                let track = tracks[place];
-                let start = random_start(self.frames[track].len(), segment_frames, &mut random);
-                batch.segments.push((self.frames[track], start));
-                batch.labels.tags.push(self.tags[track].clone());
+            Drawing::Tuples { negatives } => {
+                for place in self.places(step) {
+                    let (track, draw) = self.sample(place);
+                    self.add(&mut batch, track, Some(draw), &mut random);
+                    self.add(&mut batch, self.companion(track, &mut random), None, &mut random);
+                    for _ in 0..negatives {
+                        self.add(&mut batch, self.stranger(track, &mut random), None, &mut random);
+                    }
+                }
             }
         }
         batch
     }
 
-    /// At most `count` tracks that stand for all, artist by artist: of no artist many more than of another, but at least
-    /// two where there are as many, because an artist with one track has nothing to be compared with.
-    pub fn spread(&self, count: usize) -> Vec<usize> {
-        if self.tracks() <= count {
-            return self.artists.concat();
+    fn by_artist(&self, random: &mut Random, batch: &mut Batch<'s>) {
+        let BatchSpec { artists, samples } = self.size;
+        batch.labels.per_artist = samples;
+        for artist in random.sample(self.tracks.artists(), artists) {
+            let tracks = &self.tracks.artists[artist];
+            let mut order = Vec::new();
+            while order.len() < samples {
+                order.extend(random.sample(tracks.len(), samples - order.len()));
+            }
+            for place in order {
+                self.add(batch, tracks[place], None, random);
+            }
         }
-        let each = (count / self.artists()).max(2);
-        let every = (each * self.artists()).div_ceil(count);
-        let of_artist = |tracks: &Vec<usize>| {
-            let step = tracks.len().div_ceil(each);
-            tracks.iter().copied().step_by(step).collect::<Vec<_>>()
+    }
+
+    /// The places of a step's samples in the endless row of passes.
+    fn places(&self, step: u64) -> std::ops::Range<u64> {
+        let count = (self.size.artists * self.size.samples) as u64;
+        step * count..(step + 1) * count
+    }
+
+    /// The sample at a place of the endless row of passes.
+    fn sample(&mut self, place: u64) -> (usize, usize) {
+        let total = self.samples.len() as u64;
+        let pass = place / total;
+        if self.order.0 != Some(pass) {
+            let mut order: Vec<u32> = (0..total as u32).collect();
+            Random::keyed(self.seed, &[ORDER, pass]).shuffle(&mut order);
+            self.order = (Some(pass), order);
+        }
+        let (track, draw) = self.samples[self.order.1[(place % total) as usize] as usize];
+        (track as usize, draw as usize)
+    }
+
+    /// Another track of the same artist, where there is one.
+    fn companion(&self, track: usize, random: &mut Random) -> usize {
+        let tracks = &self.tracks.artists[self.artist_of[track]];
+        let others: Vec<usize> = tracks.iter().copied().filter(|&other| other != track).collect();
+        if others.is_empty() { track } else { others[random.below(others.len())] }
+    }
+
+    /// A track of another artist.
+    fn stranger(&self, track: usize, random: &mut Random) -> usize {
+        loop {
+            let other = random.below(self.tracks.tracks());
+            if self.artist_of[other] != self.artist_of[track] {
+                return other;
+            }
+        }
+    }
+
+    /// Appends a segment of a track: of one of its samples, or of any.
+    fn add(&self, batch: &mut Batch<'s>, track: usize, draw: Option<usize>, random: &mut Random) {
+        let start = match draw {
+            Some(draw) => self.tracks.start_in(track, draw, self.segment_frames, random),
+            None => self.tracks.start(track, self.segment_frames, random),
         };
-        self.artists.iter().step_by(every).flat_map(of_artist).take(count).collect()
-    }
-
-    /// `count` linearly spaced segments of each of some tracks, track by track.
-    pub fn survey(&self, tracks: &[usize], segment_frames: usize, count: usize) -> TrackSegments<'s> {
-        TrackSegments::new(tracks.iter().map(|&track| self.frames[track]), segment_frames, count)
-    }
-
-    /// Sixteen hexadecimal digits that tell other data apart: who has tracks of which lengths, under which tags.
-    pub fn fingerprint(&self) -> String {
-        let tracks = self.artists.iter().map(|artist| {
-            artist.iter().map(|&track| (self.frames[track].len(), &self.tags[track])).collect::<Vec<_>>()
-        });
-        let json = serde_json::to_vec(&tracks.collect::<Vec<_>>()).expect("lengths and tags are plain data");
-        format!("{:016x}", fnv1a(&json))
-    }
-}
-
-/// Purposes of random streams.
-const PARTING: u64 = 1;
-const DRAWING: u64 = 2;
-const CHANGING: u64 = 4;
-
-/// Tags of each row as sorted numbers; a cell holds several apart by `;`.
-fn tags(table: &Table, column: usize, rows: &[usize]) -> Vec<Vec<u32>> {
-    let mut numbers = std::collections::HashMap::new();
-    let mut of_cell = |cell: &str| {
-        let tags = cell.split(';').map(str::trim).filter(|tag| !tag.is_empty());
-        let mut tags: Vec<u32> = tags
-            .map(|tag| {
-                let next = numbers.len() as u32;
-                *numbers.entry(tag.to_owned()).or_insert(next)
-            })
-            .collect();
-        tags.sort_unstable();
-        tags.dedup();
-        tags
-    };
-    rows.iter().map(|&row| of_cell(&table.rows[row][column])).collect()
-}
-
-impl BatchSpec {
-    /// Checks that a batch has pairs and negatives, and adapts it to fewer artists than wanted.
-    pub fn fit(self, artists: usize) -> Result<Self> {
-        if self.artists < 2 || self.samples < 2 {
-            return Err(Error::setting(
-                "batch",
-                format!("{} artists × {} samples make no triplets; use at least 2 × 2", self.artists, self.samples),
-            ));
-        }
-        if artists < 2 {
-            return Err(Error::Failed(format!("training needs tracks of at least 2 artists, there are {artists}")));
-        }
-        Ok(Self { artists: self.artists.min(artists), ..self })
+        batch.segments.push((self.tracks.tracks[track].frames, start));
+        batch.labels.tags.push(self.tracks.tags(track).to_vec());
+        batch.labels.artists.push(self.artist_of[track] as u32);
     }
 }
 
@@ -223,31 +219,5 @@ impl Segments for Batch<'_> {
         read_segment(frames, start, out);
         let mut random = Random::keyed(self.key.0, &[CHANGING, self.key.1, index as u64]);
         self.change.apply(out, frames.bands(), &mut random);
-    }
-}
-
-/// Linearly spaced segments of some tracks, track by track.
-pub struct TrackSegments<'s> {
-    segments: Vec<(Frames<'s>, usize)>,
-}
-
-impl<'s> TrackSegments<'s> {
-    /// `count` segments of each track.
-    pub fn new(tracks: impl Iterator<Item = Frames<'s>>, segment_frames: usize, count: usize) -> Self {
-        let of_track = |frames: Frames<'s>| {
-            linear_starts(frames.len(), segment_frames, count).into_iter().map(move |start| (frames, start))
-        };
-        Self { segments: tracks.flat_map(of_track).collect() }
-    }
-}
-
-impl Segments for TrackSegments<'_> {
-    fn count(&self) -> usize {
-        self.segments.len()
-    }
-
-    fn read(&self, index: usize, out: &mut [f32]) {
-        let (frames, start) = self.segments[index];
-        read_segment(frames, start, out);
     }
 }

@@ -3,6 +3,10 @@
 mod augment;
 mod batches;
 pub mod segments;
+mod tracks;
+mod training_set;
 
 pub use augment::Augmentation;
-pub use batches::{Batch, BatchSpec, LabelledTracks, TrackSegments};
+pub use batches::{Batch, BatchSpec, Drawer, Drawing};
+pub use tracks::{LabelledTracks, TrackSegments};
+pub use training_set::{TrackList, TrainingSet};

@@ -2,9 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::objective::ObjectiveSpec;
+use crate::frontend::Recipe;
 use crate::mining::{MiningSpec, Negatives};
-use crate::models::{Arithmetic, Layer, NetworkSpec, TrackVector};
-use crate::optim::RmsProp;
+use crate::models::{Arithmetic, ClassifierCnnSpec, Layer, NetworkSpec, TrackVector};
+use crate::optim::{Optimizer, Sgd};
 use crate::sampling::{Augmentation, BatchSpec};
 use crate::{Error, Result};
 
@@ -26,7 +28,8 @@ pub struct TrainConfig {
     pub segment: f64,
     /// α of the triplet loss.
     pub margin: f32,
-    /// Whether each band of the compressed spectrogram is brought to mean 0 and deviation 1 over the training tracks.
+    /// Whether the compressed spectrogram is brought to mean 0 and deviation 1 over the training tracks: each band, or (for
+    /// the classifier's network) all values together.
     pub standardise: bool,
     /// The catalogue column that says who the artist is.
     pub artist_column: String,
@@ -35,8 +38,12 @@ pub struct TrainConfig {
     pub averaging: f32,
     /// How the convolutions of forward passes compute; gradients are always in f32.
     pub arithmetic: Arithmetic,
+    /// Weight of the sum of all squared kernels in the loss.
+    pub l2: f32,
     /// The network.
     pub network: NetworkSpec,
+    /// The loss.
+    pub objective: ObjectiveSpec,
     /// The size of a batch.
     pub batch: BatchSpec,
     /// Random changes of segments.
@@ -44,7 +51,7 @@ pub struct TrainConfig {
     /// The choice of triplets.
     pub mining: MiningSpec,
     /// The optimiser.
-    pub optimizer: RmsProp,
+    pub optimizer: Optimizer,
     /// Early stopping.
     pub validation: Validation,
     /// How a track becomes a vector.
@@ -85,11 +92,13 @@ impl Default for TrainConfig {
             averaging: 0.0,
             arithmetic: Arithmetic::F32,
             artist_column: "artist".to_owned(),
+            l2: 0.0,
             network: NetworkSpec::default(),
+            objective: ObjectiveSpec::default(),
             batch: BatchSpec::default(),
             augmentation: Augmentation::default(),
             mining: MiningSpec::default(),
-            optimizer: RmsProp::default(),
+            optimizer: Optimizer::default(),
             validation: Validation::default(),
             track: TrackVector::default(),
         }
@@ -104,6 +113,7 @@ impl TrainConfig {
             (self.margin > 0.0 && self.margin <= 4.0, "margin", "must be within 0..=4, the largest squared distance"),
             (self.minutes.is_none_or(|minutes| minutes > 0.0), "minutes", "must be positive"),
             ((0.0..1.0).contains(&self.averaging), "averaging", "must be within 0..1"),
+            (self.l2 >= 0.0 && self.l2.is_finite(), "l2", "must not be negative"),
             ((0.0..1.0).contains(&self.validation.share), "validation.share", "must be within 0..1"),
             (self.validation.every > 0, "validation.every", "must be positive"),
             (self.validation.patience > 0, "validation.patience", "must be positive"),
@@ -114,6 +124,7 @@ impl TrainConfig {
             return Err(Error::setting(name, problem));
         }
         self.augmentation.validate()?;
+        self.objective.validate()?;
         self.track.validate()?;
         self.mining.validate()?;
         self.optimizer.validate()
@@ -128,6 +139,8 @@ pub struct Preset {
     pub help: &'static str,
     /// The configuration.
     pub config: fn() -> TrainConfig,
+    /// The front end that its network is made for.
+    pub recipe: fn() -> Recipe,
 }
 
 /// The named configurations.
@@ -136,14 +149,65 @@ pub const PRESETS: &[Preset] = &[
         name: "paper",
         help: "the main system of the ISMIR 2018 paper: 9-s segments, d = 32, random negatives kept when hard or semi-hard",
         config: TrainConfig::default,
+        recipe: Recipe::default,
     },
     Preset {
         name: "best",
         help: "the paper's network as it generalises best: 3-s segments, standardised input, random changes of sound, \
                violating negatives, averaged weights, no artist held out",
         config: best,
+        recipe: Recipe::default,
+    },
+    Preset {
+        name: "classifier",
+        help: "the baseline (Park et al. 2018): 1-D convolutions on magnitudes, learnt by telling the training artists apart",
+        config: classifier,
+        recipe: magnitudes,
+    },
+    Preset {
+        name: "siamese",
+        help: "the baseline's siamese variant: a hinge on cosines with four negatives",
+        config: || TrainConfig { objective: ObjectiveSpec::Siamese { negatives: 4, margin: 0.4 }, ..classifier() },
+        recipe: magnitudes,
+    },
+    Preset {
+        name: "joint",
+        help: "the paper's network and triplets with classification beside them, which the paper names as future work",
+        config: || TrainConfig {
+            objective: ObjectiveSpec::Joint { weight: 0.1, dropout: 0.5 },
+            ..TrainConfig::default()
+        },
+        recipe: Recipe::default,
     },
 ];
+
+/// The preset called `name`.
+pub fn preset(name: &str) -> Result<&'static Preset> {
+    PRESETS.iter().find(|preset| preset.name == name).ok_or_else(|| {
+        let known: Vec<&str> = PRESETS.iter().map(|preset| preset.name).collect();
+        Error::setting("preset", format!("there is no `{name}`; there are {}", known.join(", ")))
+    })
+}
+
+/// Mel bands of magnitudes.
+fn magnitudes() -> Recipe {
+    Recipe { power: 1.0, ..Recipe::default() }
+}
+
+/// The published settings; segments of 129 frames.
+fn classifier() -> TrainConfig {
+    TrainConfig {
+        segment: 2.99,
+        standardise: true,
+        l2: 1e-5,
+        network: NetworkSpec::ClassifierCnn(ClassifierCnnSpec::default()),
+        objective: ObjectiveSpec::Classification { dropout: 0.5 },
+        batch: BatchSpec { artists: 15, samples: 1 },
+        optimizer: Optimizer::Sgd(Sgd::default()),
+        track: TrackVector { layer: Layer::Features, consecutive: true, sphere: false, ..TrackVector::default() },
+        ..TrainConfig::default()
+    }
+}
 
 /// What `docs/results.md` compares with the paper's recipe.
 fn best() -> TrainConfig {

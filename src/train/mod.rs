@@ -2,12 +2,16 @@
 
 mod config;
 mod log;
+mod objective;
+mod overlay;
 mod state;
 mod trainer;
 mod updater;
 mod validation;
 
-pub use config::{PRESETS, Preset, TrainConfig, UNLIMITED, Validation};
+pub use config::{PRESETS, Preset, TrainConfig, UNLIMITED, Validation, preset};
+pub use objective::ObjectiveSpec;
+pub use overlay::overlay;
 pub use trainer::{End, Report, train};
 pub use updater::{Step, Updater};
 pub use validation::triplet_error;

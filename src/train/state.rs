@@ -29,7 +29,7 @@ pub(super) fn path(out: &Path) -> PathBuf {
     name.into()
 }
 
-/// All the numbers that training changes, each as long as the parameters.
+/// All the numbers that training changes, each as long as the parameters of network and objective together.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Weights {
     /// The parameters.
@@ -38,31 +38,34 @@ pub(super) struct Weights {
     pub previous: Vec<f32>,
     /// Their running average, which is what is evaluated and kept; the parameters themselves where averaging is off.
     pub average: Vec<f32>,
-    /// The optimiser's running squares.
-    pub squares: Vec<f32>,
+    /// The optimiser's state: running squares, or a velocity.
+    pub state: Vec<f32>,
 }
 
 impl Weights {
     /// Those of a run that begins with `params`.
     pub(super) fn new(params: Vec<f32>) -> Self {
-        Self { previous: params.clone(), average: params.clone(), squares: vec![0.0; params.len()], params }
+        Self { previous: params.clone(), average: params.clone(), state: vec![0.0; params.len()], params }
     }
 }
 
 /// The tensors beside the parameters.
-const TENSORS: [&str; 3] = ["previous", "average", "optimizer.squares"];
+const TENSORS: [&str; 4] = ["weights", "previous", "average", "optimizer.state"];
 
 /// Saves the state; `model` says whose.
 pub(super) fn save(path: &Path, model: &Model, progress: &Progress, weights: &Weights) -> Result<()> {
-    let Weights { params, previous, average, squares } = weights;
-    let mut model = Model { params: params.clone(), ..model.clone() };
+    let Weights { params, previous, average, state } = weights;
+    let mut model = model.clone();
+    let own = model.params.len();
+    model.params.copy_from_slice(&params[..own]);
     model.header.training["progress"] = serde_json::to_value(progress).expect("progress is plain data");
-    model.save(path, &[(TENSORS[0], previous), (TENSORS[1], average), (TENSORS[2], squares)])
+    model.save(path, &[(TENSORS[0], params), (TENSORS[1], previous), (TENSORS[2], average), (TENSORS[3], state)])
 }
 
-/// Reads a state; the run must have had the same data and configuration as that of `fresh`, but for its limits.
-pub(super) fn open(path: &Path, fresh: &Model) -> Result<(Weights, Progress)> {
-    let (mut model, tensors) = Model::open_with(path, &TENSORS)?;
+/// Reads a state of `size` parameters; the run must have had the same data and configuration as that of `fresh`, but for
+/// its limits.
+pub(super) fn open(path: &Path, fresh: &Model, size: usize) -> Result<(Weights, Progress)> {
+    let (mut model, tensors) = Model::open_with(path, &TENSORS.map(|name| (name, size)))?;
     let progress = model.header.training["progress"].take();
     let progress = serde_json::from_value(progress)
         .map_err(|error| Error::file(path, "the state of a training run", error, "train without --resume"))?;
@@ -81,6 +84,6 @@ pub(super) fn open(path: &Path, fresh: &Model) -> Result<(Weights, Progress)> {
         let advice = "resume with the settings and data of the run that made it, or train without --resume";
         return Err(Error::file(path, "the state of a run with the same settings and data", "another run's", advice));
     }
-    let [previous, average, squares] = <[Vec<f32>; 3]>::try_from(tensors).expect("as many tensors as names");
-    Ok((Weights { params: model.params, previous, average, squares }, progress))
+    let [params, previous, average, state] = <[Vec<f32>; 4]>::try_from(tensors).expect("as many tensors as names");
+    Ok((Weights { params, previous, average, state }, progress))
 }

@@ -11,7 +11,7 @@ use super::state::{self, Progress};
 use super::updater::{Step, Updater};
 use super::validation::held_out_error;
 use crate::models::{self, Header, Model, Segments, Standardisation};
-use crate::sampling::LabelledTracks;
+use crate::sampling::{Drawer, LabelledTracks, TrainingSet};
 use crate::store::Store;
 use crate::{Error, Monitor, Result};
 
@@ -55,7 +55,9 @@ pub struct Report {
     pub held_out_artists: usize,
 }
 
-/// Trains on rows of a store and keeps the best model at `out`; `log` gets a line for each step.
+/// Trains on tracks of a store and keeps the best model at `out`; `log` gets a line for each step.
+///
+/// Early stopping is judged by the set's validation tracks, or else by artists that the configuration keeps out.
 ///
 /// With `resume`, goes on from the state that an interrupted run to the same `out` left behind, to the same model as if
 /// it had not been interrupted; begins where there is neither state nor model.
@@ -65,7 +67,7 @@ pub struct Report {
 /// collapses or diverges, [`Error::Input`] and [`Error::Setting`] for data and settings that cannot be used.
 pub fn train(
     store: &Store,
-    rows: &[usize],
+    set: &TrainingSet,
     config: &TrainConfig,
     out: &Path,
     log: &Path,
@@ -73,13 +75,13 @@ pub fn train(
     monitor: &dyn Monitor,
 ) -> Result<Report> {
     config.validate()?;
-    let tags = config.mining.tag_column.as_deref();
-    let (tracks, held_out) =
-        LabelledTracks::new(store, rows, &config.artist_column, tags)?.part(config.validation.share, config.seed);
+    config.network.check_front_end(store.recipe())?;
+    let (tracks, held_out) = labelled(store, set, config)?;
+    tracks.check_segment(config.segment)?;
     let frames = store.recipe().seconds_to_frames(config.segment);
     let model = fresh_model(store, config, &tracks, &held_out, frames)?;
     let network = model.network()?;
-    let mut updater = Updater::new(&*network, config, model.params.clone());
+    let mut updater = Updater::new(&*network, config, tracks.artists(), model.params.clone())?;
     let mut progress = Progress::default();
     let state_path = state::path(out);
     let resumed = resume && state_path.exists();
@@ -89,7 +91,8 @@ pub fn train(
         return Err(Error::setting("resume", problem));
     }
     if resumed {
-        (updater.weights, progress) = state::open(&state_path, &model)?;
+        let size = updater.weights.params.len();
+        (updater.weights, progress) = state::open(&state_path, &model, size)?;
     }
     let log = Log::open(log, resumed.then_some(progress.step))?;
     let mut run = Run {
@@ -108,6 +111,20 @@ pub fn train(
     match std::fs::remove_file(&state_path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io(&state_path)(error)),
         _ => Ok(report),
+    }
+}
+
+/// The tracks to learn from and those to judge by.
+fn labelled<'s>(
+    store: &'s Store,
+    set: &TrainingSet,
+    config: &TrainConfig,
+) -> Result<(LabelledTracks<'s>, LabelledTracks<'s>)> {
+    let tags = config.mining.tag_column.as_deref();
+    let tracks = |part| LabelledTracks::new(store, part, &config.artist_column, tags);
+    match &set.validation {
+        Some(validation) => Ok((tracks(&set.train)?, tracks(validation)?)),
+        None => Ok(tracks(&set.train)?.part(config.validation.share, config.seed)),
     }
 }
 
@@ -158,11 +175,13 @@ struct Run<'a> {
 
 impl Run<'_> {
     fn run(&mut self, resumed: bool, monitor: &dyn Monitor) -> Result<Report> {
-        let batch = self.config.batch.fit(self.tracks.artists())?;
+        let TrainConfig { objective, batch, augmentation, seed, .. } = self.config;
+        let drawing = objective.drawing();
+        let size = batch.fit(drawing, self.tracks.artists())?;
+        let mut drawer = Drawer::new(self.tracks, (drawing, size), *augmentation, self.frames, *seed);
         monitor.begin("training", Some(self.config.steps).filter(|&steps| steps < UNLIMITED));
         monitor.advance(self.progress.step);
-        let first_step = self.progress.step;
-        let mut work_seconds = 0.0;
+        let (mut samples, mut work_seconds) = (0, 0.0);
         if !resumed {
             self.evaluate(monitor)?;
         }
@@ -175,11 +194,11 @@ impl Run<'_> {
                 return Err(Error::Interrupted(format!("stopped at step {}; go on with --resume", self.progress.step)));
             }
             let clock = Instant::now();
-            let drawn =
-                self.tracks.batch(batch, self.config.augmentation, self.frames, self.config.seed, self.progress.step);
+            let drawn = drawer.batch(self.progress.step);
             let step = self.updater.update(&drawn, &drawn.labels, self.progress.step);
             let seconds = clock.elapsed().as_secs_f64();
             work_seconds += seconds;
+            samples += drawn.count();
             self.progress.seconds += seconds;
             self.progress.step += 1;
             let rate = drawn.count() as f64 / seconds;
@@ -195,7 +214,6 @@ impl Run<'_> {
             self.evaluate(monitor)?;
         }
         monitor.end();
-        let samples = (self.progress.step - first_step) * (batch.artists * batch.samples) as u64;
         Ok(Report {
             end,
             steps: self.progress.step,
@@ -249,7 +267,8 @@ impl Run<'_> {
     /// All embeddings (nearly) equal: then every triplet loses exactly the margin.
     fn looks_collapsed(&self, step: &Step) -> bool {
         let margin = self.config.margin;
-        step.mean_norm > 0.99 && step.active > 0.9 && (step.loss - margin).abs() < 0.1 * margin
+        let mined = self.config.objective.mines();
+        mined && step.mean_norm > 0.99 && step.active > 0.9 && (step.loss - margin).abs() < 0.1 * margin
     }
 
     fn collapse(&self, step: &Step) -> Error {
@@ -270,19 +289,15 @@ impl Run<'_> {
         let network = self.updater.network;
         let error = match self.held_out.artists() {
             0 | 1 => None,
-            _ => held_out_error(
-                network,
-                &self.updater.weights.average,
-                self.config.track,
-                &self.config.validation,
-                self.held_out,
-            )?,
+            _ => {
+                held_out_error(network, self.updater.kept(), self.config.track, &self.config.validation, self.held_out)?
+            }
         };
         let best = match (error, self.progress.best_error) {
             (Some(error), Some(best)) => error < best,
             _ => true,
         };
-        self.model.params.clone_from(&self.updater.weights.average);
+        self.model.params.copy_from_slice(self.updater.kept());
         self.model.header.step = self.progress.step;
         if best {
             self.progress.best_error = error;

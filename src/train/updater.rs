@@ -1,26 +1,24 @@
 //! One update of the weights from one batch.
 
+use homonym_kernels::Isa;
 use serde::Serialize;
 
 use super::config::TrainConfig;
+use super::objective::{Objective, Points, Verdict};
 use super::state::Weights;
-use crate::loss::triplet_loss;
-use crate::mining::{BatchLabels, MiningSpec, Selection, mine};
+use crate::Result;
+use crate::mining::{BatchLabels, Selection};
 use crate::models::{Layer, Network, Segments, TrainingPass};
-use crate::optim::RmsProp;
-use crate::random::Random;
-
-/// Purpose of the miner's random stream.
-const MINING: u64 = 3;
 
 /// What one update did.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Step {
-    /// Mean loss of the kept triplets.
+    /// The loss of the batch: of triplets, the mean over the kept ones.
     pub loss: f32,
-    /// Kept triplets over positive pairs.
+    /// The share of the batch that still teaches: kept triplets of all positive pairs, rows taken for another artist,
+    /// negatives within the margin.
     pub active: f64,
-    /// Norm of the mean embedding of the batch: 1 when all are equal.
+    /// Norm of the mean direction of the batch's embeddings: 1 when all are equal.
     pub mean_norm: f64,
 }
 
@@ -29,61 +27,77 @@ pub struct Step {
 pub struct Updater<'n> {
     pub(super) network: &'n dyn Network,
     pass: Box<dyn TrainingPass + 'n>,
-    mining: MiningSpec,
-    margin: f32,
-    optimizer: RmsProp,
-    seed: u64,
-    averaging: f32,
+    objective: Objective,
+    config: TrainConfig,
     pub(super) weights: Weights,
     grads: Vec<f32>,
 }
 
 impl<'n> Updater<'n> {
-    /// Starts from `params`.
-    pub fn new(network: &'n dyn Network, config: &TrainConfig, params: Vec<f32>) -> Self {
-        let size = params.len();
-        Self {
-            network,
-            pass: network.training_pass(),
-            mining: config.mining.clone(),
-            margin: config.margin,
-            optimizer: config.optimizer.clone(),
-            seed: config.seed,
-            averaging: config.averaging,
-            weights: Weights::new(params),
-            grads: vec![0.0; size],
+    /// Starts from `params`: the network's; behind them may be the objective's own, for so many `artists`, which else start
+    /// afresh.
+    pub fn new(network: &'n dyn Network, config: &TrainConfig, artists: usize, mut params: Vec<f32>) -> Result<Self> {
+        let objective = Objective::new(config, Isa::chosen()?, network.dims(), artists);
+        if params.len() == network.params().len() {
+            params.extend(objective.params().initial(config.seed ^ OBJECTIVE));
         }
+        let grads = vec![0.0; params.len()];
+        let weights = Weights::new(params);
+        Ok(Self { network, pass: network.training_pass(), objective, config: config.clone(), weights, grads })
     }
 
     /// One update: forward, mining, loss, backward, optimiser.
     pub fn update(&mut self, segments: &dyn Segments, labels: &BatchLabels, step: u64) -> Step {
-        let mut random = Random::keyed(self.seed, &[MINING, step]);
-        let Weights { params, previous, average, squares } = &mut self.weights;
-        let dims = self.network.dims();
-        let stale = matches!(self.mining.selection, Selection::Previous)
-            .then(|| self.network.embed(previous, segments, Layer::Embedding));
-        let embeddings = self.pass.forward(params, segments, (self.seed, step));
-        let chooser = stale.as_deref().unwrap_or(embeddings);
-        let triplets = mine(&self.mining, chooser, labels, self.margin, &mut random);
+        let TrainConfig { seed, averaging, l2, .. } = self.config;
+        let own = self.network.params().len();
+        let Weights { params, previous, average, state } = &mut self.weights;
+        let stale = self.config.objective.mines() && matches!(self.config.mining.selection, Selection::Previous);
+        let stale = stale.then(|| self.network.embed(&previous[..own], segments, Layer::Embedding));
+        let embeddings = self.pass.forward(&params[..own], segments, (seed, step));
+        let points = Points { embeddings, chooser: stale.as_deref().unwrap_or(embeddings), labels, step };
         let mut d_embeddings = vec![0.0; embeddings.len()];
-        let loss = triplet_loss(self.margin, embeddings, dims, &triplets, &mut d_embeddings);
-        let active = triplets.len() as f64 / labels.pairs().max(1) as f64;
-        let mean_norm = mean_norm(embeddings, dims);
         self.grads.fill(0.0);
-        self.pass.backward(params, segments, &d_embeddings, &mut self.grads);
+        let (d_network, d_objective) = self.grads.split_at_mut(own);
+        let Verdict { loss, active } = self.objective.judge(&points, &params[own..], &mut d_embeddings, d_objective);
+        let mean_norm = mean_norm(embeddings, self.network.dims());
+        self.pass.backward(&params[..own], segments, &d_embeddings, d_network);
+        if l2 > 0.0 {
+            for (table, first) in [(self.network.params(), 0), (self.objective.params(), own)] {
+                for kernel in table.iter().filter(|param| param.is_kernel()).map(|param| param.range()) {
+                    let range = kernel.start + first..kernel.end + first;
+                    self.grads[range.clone()].iter_mut().zip(&params[range]).for_each(|(g, w)| *g += 2.0 * l2 * w);
+                }
+            }
+        }
         previous.copy_from_slice(params);
-        self.optimizer.step(params, &self.grads, squares);
+        self.config.optimizer.step(params, &self.grads, state, step);
+        self.pass.settle(&mut params[..own]);
         // The average forgets the first steps faster than the later ones.
-        let keep = self.averaging.min((1 + step) as f32 / (10 + step) as f32);
+        let keep = averaging.min((1 + step) as f32 / (10 + step) as f32);
         average.iter_mut().zip(params).for_each(|(mean, w)| *mean = keep * *mean + (1.0 - keep) * *w);
         Step { loss, active, mean_norm }
     }
+
+    /// All parameters, the network's first.
+    pub fn params(&self) -> &[f32] {
+        &self.weights.params
+    }
+
+    /// The network's part of the averaged parameters: what is evaluated and kept.
+    pub(super) fn kept(&self) -> &[f32] {
+        &self.weights.average[..self.network.params().len()]
+    }
 }
+
+/// Sets the seed of the objective's parameters apart from the network's.
+const OBJECTIVE: u64 = 0x6F62_6A65_6374_6976;
 
 fn mean_norm(points: &[f32], dims: usize) -> f64 {
     let mut mean = vec![0.0f64; dims];
     for point in points.chunks_exact(dims) {
-        mean.iter_mut().zip(point).for_each(|(mean, &x)| *mean += f64::from(x));
+        let norm = point.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt();
+        let inverse = if norm == 0.0 { 0.0 } else { 1.0 / norm };
+        mean.iter_mut().zip(point).for_each(|(mean, &x)| *mean += f64::from(x) * inverse);
     }
     mean.iter().map(|x| x * x).sum::<f64>().sqrt() / (points.len() / dims).max(1) as f64
 }

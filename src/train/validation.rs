@@ -60,10 +60,10 @@ pub(super) fn held_out_error(
     let mut points = crate::embed::average(&rows, width, spec.segments);
     let output = track.output_map(&points, width);
     let parts = track.layer.parts(network);
-    points.chunks_exact_mut(width).for_each(|point| crate::embed::finish(&output, &parts, point));
+    points.chunks_exact_mut(width).for_each(|point| crate::embed::finish(&output, track.sphere, &parts, point));
     let artist_of_tracks = tracks.artist_of_tracks();
     let artists: Vec<usize> = chosen.iter().map(|&track| artist_of_tracks[track]).collect();
-    let tags: Vec<Vec<u32>> = chosen.iter().map(|&track| tracks.tags()[track].clone()).collect();
+    let tags: Vec<Vec<u32>> = chosen.iter().map(|&track| tracks.tags(track).to_vec()).collect();
     Ok(triplet_error(&points, width, &artists, &tags))
 }
 

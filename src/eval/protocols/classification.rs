@@ -34,7 +34,11 @@ pub struct Classification {
     pub options: Options,
 }
 
-pub(super) fn run(embeddings: &Embeddings, options: &Options, monitor: &dyn Monitor) -> Result<Classification> {
+/// Names the artist of a track by the nearest model (see [`Classification`]).
+///
+/// # Errors
+/// Options that cannot be used, and tables without the columns they name or with too few artists.
+pub fn run(embeddings: &Embeddings, options: &Options, monitor: &dyn Monitor) -> Result<Classification> {
     let (artists, left_out) = artists(&embeddings.table, options, least_tracks(options))?;
     let repeats = repeated(options, monitor, |repeat| {
         let trials = draw(embeddings, &artists, options, repeat)?;

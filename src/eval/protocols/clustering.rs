@@ -3,7 +3,7 @@
 use std::fmt;
 
 use rayon::prelude::*;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::names::{Name, NamesLeftOut, names};
 use super::spread::{Estimate, Spread, bootstrap, summary};
@@ -75,7 +75,7 @@ pub struct FoldResult {
 }
 
 /// One name of one repeat.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NameResult {
     /// Number of the repeat, from 0.
     pub repeat: u64,
@@ -230,19 +230,19 @@ fn mean(names: &[NameResult], part: fn(&NameResult) -> f64) -> f64 {
     names.iter().map(part).sum::<f64>() / names.len() as f64
 }
 
-impl Clustering {
-    /// The names as a table, repeat by repeat, the hardest first.
-    pub fn table(&self) -> Table {
+impl NameResult {
+    /// Names as a table, repeat by repeat, the hardest first.
+    pub fn table(names: &[Self]) -> Table {
         let columns = ["repeat", "fold", "name", "artists", "tracks", "clusters", "ami", "ari"].map(str::to_owned);
-        let row = |name: &NameResult| {
-            let NameResult { repeat, fold, name, artists, tracks, clusters, ami, ari, .. } = name;
+        let row = |name: &Self| {
+            let Self { repeat, fold, name, artists, tracks, clusters, ami, ari, .. } = name;
             let numbers = [*artists, *tracks, *clusters].map(|number| number.to_string());
             let mut row = vec![repeat.to_string(), fold.to_string(), name.clone()];
             row.extend(numbers);
             row.extend([ami, ari].map(|measure| format!("{measure:.6}")));
             row
         };
-        let mut names: Vec<&NameResult> = self.per_name.iter().collect();
+        let mut names: Vec<&Self> = names.iter().collect();
         names.sort_by(|a, b| (a.repeat, a.ami).partial_cmp(&(b.repeat, b.ami)).expect("measures are numbers"));
         Table { columns: columns.to_vec(), rows: names.into_iter().map(row).collect() }
     }

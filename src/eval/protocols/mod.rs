@@ -12,7 +12,7 @@ mod tracks;
 mod trials;
 mod verification;
 
-pub use classification::Classification;
+pub use classification::{Classification, run as classification};
 pub use clustering::{Clustering, FoldResult, NameResult, run as clustering};
 pub use names::NamesLeftOut;
 pub(crate) use names::{Name, names};

@@ -1,6 +1,6 @@
 //! Protocols on points whose right answer is known.
 
-use super::{Classification, Clustering, Options, PROTOCOLS, Report, Verification};
+use super::{Classification, Clustering, NameResult, Options, PROTOCOLS, Report, Verification};
 use crate::catalogue::table::Table;
 use crate::matrix::Matrix;
 use crate::random::Random;
@@ -165,7 +165,7 @@ fn folds_of_names_may_come_from_a_column() {
     let options = Options { name_column: Some("name".into()), fold_column: Some("fold".into()), ..Options::default() };
     let report = clustering(&embeddings, &options);
     assert_eq!(report.folds.iter().map(|fold| fold.names).collect::<Vec<_>>(), [4, 3, 3]);
-    let table = report.table();
+    let table = NameResult::table(&report.per_name);
     assert_eq!((table.rows.len(), table.columns.len()), (10, 8));
     embeddings.table.rows[0][4] = "f9".into();
     assert!(run("clustering", &embeddings, &options).unwrap_err().to_string().contains("`name 0`"));

@@ -1,0 +1,5 @@
+//! Linear maps of vectors.
+
+mod pca;
+
+pub use pca::Pca;

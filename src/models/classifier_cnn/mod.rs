@@ -1,0 +1,334 @@
+//! The baseline's network (Park et al. 2018): one-dimensional convolutions over time on the normalised log-mel spectrogram,
+//! each with batch normalisation, ReLU and max-pooling. Its embedding is the mean over time of the last block.
+//!
+//! ```text
+//! frames × bands ─ log10(1 + 10·x), normalised ─ 128, k4, pool 4 ─ 128, k4, pool 4 ─ 128, k4, pool 4 ─ 128, k2, pool 2 ─ 256, k1 ─ mean
+//!    129 × 128                                     32 × 128          8 × 128           2 × 128           1 × 128          1 × 256   256
+//! ```
+//! The bands are the channels of the first convolution; padding is TensorFlow's "same". A batch is normalised as a whole in
+//! training and by running statistics afterwards, which are parameters that no gradient reaches.
+
+mod pass;
+
+use std::ops::Range;
+
+use homonym_kernels as kernels;
+use kernels::{
+    BatchNorm, Buffer, Compression, Conv2d, Conv2dScratch, Conv2dWeights, Grid, Image, Isa, MaxPool, Padding,
+};
+use pass::Pass;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::model::Moments;
+use super::{Arithmetic, Layer, Network, Segments, Standardisation, TrainingPass};
+use crate::frontend::Recipe;
+use crate::nn::{Init, ParamTable, Pool};
+use crate::{Error, Result};
+
+/// Output channels, kernel and pool of the blocks before the last.
+const BLOCKS: [(usize, usize, usize); 4] = [(128, 4, 4), (128, 4, 4), (128, 4, 4), (128, 2, 2)];
+/// Frames of a segment at least: what all pools together make one of.
+const LEAST_FRAMES: usize = 128;
+/// Values of an embedding at most.
+const LARGEST_EMBEDDING: usize = 1 << 16;
+/// Factor before the logarithm.
+const GAIN: f32 = 10.0;
+
+/// Settings of the network; the defaults are the published ones.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ClassifierCnnSpec {
+    /// Values of an embedding: channels of the last block.
+    pub dims: usize,
+    /// Share of the old in the running statistics of the batch normalisation.
+    pub momentum: f32,
+    /// Added to variances before the root.
+    pub epsilon: f32,
+}
+
+impl Default for ClassifierCnnSpec {
+    fn default() -> Self {
+        Self { dims: 256, momentum: 0.99, epsilon: 1e-3 }
+    }
+}
+
+impl ClassifierCnnSpec {
+    fn validate(&self) -> Result<()> {
+        let checks = [
+            ((1..=LARGEST_EMBEDDING).contains(&self.dims), "dims", "must be within 1..=65536"),
+            ((0.0..1.0).contains(&self.momentum), "momentum", "must be within 0..1"),
+            (self.epsilon > 0.0 && self.epsilon.is_finite(), "epsilon", "must be positive"),
+        ];
+        match checks.into_iter().find(|(good, ..)| !good) {
+            Some((_, name, problem)) => Err(Error::setting(name, problem)),
+            None => Ok(()),
+        }
+    }
+
+    /// The map that brings all values of the compressed `segments` together to mean 0 and deviation 1.
+    pub(super) fn fit_input(&self, segments: &dyn Segments, frames: usize, bands: usize) -> Result<Standardisation> {
+        let mut room = Input::new(Isa::chosen()?, frames, bands);
+        let identity = Standardisation::identity(bands);
+        let mut moments = Moments::new(segments.count() * frames * bands, 1);
+        for index in 0..segments.count() {
+            room.read(segments, index, &identity).chunks(1).for_each(|value| moments.add(value));
+        }
+        let one = moments.standardisation();
+        Ok(Standardisation { scale: vec![one.scale[0]; bands], shift: vec![one.shift[0]; bands] })
+    }
+
+    /// Refuses features that are not magnitudes.
+    pub(super) fn check_front_end(&self, recipe: &Recipe) -> Result<()> {
+        if recipe.power == 1.0 {
+            return Ok(());
+        }
+        let found = format!("magnitudes to the power of {}", recipe.power);
+        let advice = "extract a store of its own for it with `homonym extract --preset classifier`";
+        Err(Error::input("the features for the classifier's network", "magnitudes (power 1)", found, advice))
+    }
+}
+
+/// One block: where its parameters are, and the shapes of its steps.
+struct Block {
+    conv: Conv2d,
+    /// None in the last block.
+    pool: Option<MaxPool>,
+    weight: Range<usize>,
+    bias: Range<usize>,
+    gain: Range<usize>,
+    shift: Range<usize>,
+    mean: Range<usize>,
+    variance: Range<usize>,
+}
+
+impl Block {
+    /// What the convolution writes.
+    fn wide(&self) -> Grid {
+        self.conv.output()
+    }
+
+    /// What the block writes.
+    fn output(&self) -> Grid {
+        self.pool.as_ref().map_or(self.wide(), MaxPool::output)
+    }
+}
+
+/// The network for one size of segment.
+pub struct ClassifierCnn {
+    spec: ClassifierCnnSpec,
+    isa: Isa,
+    frames: usize,
+    bands: usize,
+    standardisation: Standardisation,
+    blocks: Vec<Block>,
+    params: ParamTable,
+    rooms: Pool<Room>,
+}
+
+impl ClassifierCnn {
+    /// The network for segments of `frames × bands`.
+    pub fn new(spec: ClassifierCnnSpec, frames: usize, bands: usize, standardisation: Standardisation) -> Result<Self> {
+        if frames < LEAST_FRAMES {
+            let problem =
+                format!("{frames} frames are too few for the pools of the network; use at least {LEAST_FRAMES}");
+            return Err(Error::setting("segment", problem));
+        }
+        spec.validate()?;
+        assert_eq!(standardisation.scale.len(), bands, "one scale a band");
+        let mut params = ParamTable::default();
+        let mut input = Grid { rows: frames, cols: 1, channels: bands };
+        let last = (spec.dims, 1, 1);
+        let mut blocks: Vec<Block> = Vec::new();
+        for (index, &(outputs, kernel, pool)) in BLOCKS.iter().chain([&last]).enumerate() {
+            let padding = Padding::same(input, [kernel, 1], [1, 1]);
+            let conv = Conv2d::new(input, outputs, [kernel, 1], [1, 1], padding);
+            let mut add =
+                |name: &str, shape: &[usize], init| params.add(&format!("block{}.{name}", index + 1), shape, init);
+            let fan_in = kernel * input.channels;
+            let block = Block {
+                conv,
+                pool: (pool > 1).then(|| MaxPool::new(conv.output(), [pool, 1], [pool, 1])),
+                weight: add("weight", &[outputs, kernel, input.channels], Init::He { fan_in }),
+                bias: add("bias", &[outputs], Init::Zero),
+                gain: add("gain", &[outputs], Init::One),
+                shift: add("shift", &[outputs], Init::Zero),
+                mean: add("mean", &[outputs], Init::Zero),
+                variance: add("variance", &[outputs], Init::One),
+            };
+            input = block.output();
+            blocks.push(block);
+        }
+        let isa = Isa::chosen()?;
+        Ok(Self { spec, isa, frames, bands, standardisation, blocks, params, rooms: Pool::new() })
+    }
+
+    fn last(&self) -> Grid {
+        self.blocks[self.blocks.len() - 1].output()
+    }
+
+    fn pack(&self, params: &[f32]) -> Vec<Conv2dWeights> {
+        let pack = |block: &Block| {
+            Conv2dWeights::pack(self.isa, &block.conv, &params[block.weight.clone()], &params[block.bias.clone()])
+        };
+        self.blocks.iter().map(pack).collect()
+    }
+
+    fn inverse(&self, variance: f64) -> f32 {
+        (1.0 / (variance + f64::from(self.spec.epsilon)).sqrt()) as f32
+    }
+}
+
+impl Network for ClassifierCnn {
+    fn params(&self) -> &ParamTable {
+        &self.params
+    }
+
+    fn input(&self) -> (usize, usize) {
+        (self.frames, self.bands)
+    }
+
+    fn dims(&self) -> usize {
+        self.spec.dims
+    }
+
+    /// As many as of the embedding: the maximum over time of the last block instead of its mean.
+    fn features(&self) -> usize {
+        self.spec.dims
+    }
+
+    fn embed(&self, params: &[f32], segments: &dyn Segments, layer: Layer) -> Vec<f32> {
+        let packed = self.pack(params);
+        let inverses = |block: &Block| {
+            params[block.variance.clone()].iter().map(|&variance| self.inverse(f64::from(variance))).collect()
+        };
+        let inverses: Vec<Vec<f32>> = self.blocks.iter().map(inverses).collect();
+        let width = layer.width(self);
+        let mut out = vec![0.0; segments.count() * width];
+        out.par_chunks_exact_mut(width).enumerate().for_each(|(index, out)| {
+            self.rooms.with(
+                || Room::new(self),
+                |room| {
+                    let Room { input, scratch, wide, narrow } = room;
+                    let mut x: &[f32] = input.read(segments, index, &self.standardisation);
+                    for (((block, packed), inverse), (wide, narrow)) in
+                        self.blocks.iter().zip(&packed).zip(&inverses).zip(wide.iter_mut().zip(narrow.iter_mut()))
+                    {
+                        kernels::conv2d(self.isa, packed, x, wide, scratch);
+                        let norm = BatchNorm {
+                            mean: &params[block.mean.clone()],
+                            inverse,
+                            gain: &params[block.gain.clone()],
+                            shift: &params[block.shift.clone()],
+                        };
+                        let convolved = wide.to_vec();
+                        kernels::batch_norm(self.isa, &norm, &convolved, wide);
+                        match &block.pool {
+                            Some(pool) => kernels::max_pool(self.isa, pool, wide, narrow, None),
+                            None => narrow.copy_from_slice(wide),
+                        }
+                        kernels::relu(self.isa, narrow);
+                        x = narrow;
+                    }
+                    self.read_out(x, layer, out);
+                },
+            );
+        });
+        out
+    }
+
+    fn compute_in(&mut self, arithmetic: Arithmetic) -> Result<()> {
+        match arithmetic {
+            Arithmetic::F32 => Ok(()),
+            Arithmetic::Bf16 => Err(Error::setting("arithmetic", "the classifier's network computes in f32 only")),
+        }
+    }
+
+    fn training_pass(&self) -> Box<dyn TrainingPass + '_> {
+        Box::new(Pass::new(self))
+    }
+}
+
+impl ClassifierCnn {
+    /// Mean and maximum over time of the last block, whichever the layer asks for.
+    fn read_out(&self, x: &[f32], layer: Layer, out: &mut [f32]) {
+        let grid = self.last();
+        let largest = |out: &mut [f32]| {
+            let whole = MaxPool::new(grid, [grid.rows, 1], [1, 1]);
+            kernels::max_pool(self.isa, &whole, x, out, None);
+        };
+        match layer {
+            Layer::Embedding => kernels::mean_pool(self.isa, grid, x, out),
+            Layer::Features => largest(out),
+            Layer::Both => {
+                let (mean, max) = out.split_at_mut(self.spec.dims);
+                kernels::mean_pool(self.isa, grid, x, mean);
+                largest(max);
+            }
+        }
+    }
+}
+
+/// Reads a segment: `log10(1 + 10·x)`, mapped band by band, frames × bands.
+struct Input {
+    isa: Isa,
+    image: Image,
+    segment: Vec<f32>,
+    compressed: Buffer,
+    dense: Vec<f32>,
+}
+
+impl Input {
+    fn new(isa: Isa, frames: usize, bands: usize) -> Self {
+        let image = Image::new(frames, bands, 1);
+        let size = frames * bands;
+        Self { isa, image, segment: vec![0.0; size], compressed: Buffer::zeros(image.len()), dense: vec![0.0; size] }
+    }
+
+    fn read(&mut self, segments: &dyn Segments, index: usize, map: &Standardisation) -> &[f32] {
+        segments.read(index, &mut self.segment);
+        // The kernel's logarithm is the natural one.
+        let scale: Vec<f32> = map.scale.iter().map(|scale| scale * std::f32::consts::LOG10_E).collect();
+        let compression = Compression::Log1p { gain: GAIN };
+        kernels::compress(self.isa, compression, self.image, &self.segment, &scale, &map.shift, &mut self.compressed);
+        for (row, frame) in self.dense.chunks_exact_mut(self.image.cols).enumerate() {
+            frame.copy_from_slice(&self.compressed[self.image.at(row, 0)..][..self.image.cols]);
+        }
+        &self.dense
+    }
+}
+
+/// What one thread needs at a time for inference.
+struct Room {
+    input: Input,
+    scratch: Conv2dScratch,
+    /// Behind the convolution of each block, and behind its pool.
+    wide: Vec<Vec<f32>>,
+    narrow: Vec<Vec<f32>>,
+}
+
+impl Room {
+    fn new(network: &ClassifierCnn) -> Self {
+        Self {
+            input: Input::new(network.isa, network.frames, network.bands),
+            scratch: Conv2dScratch::default(),
+            wide: network.blocks.iter().map(|block| vec![0.0; block.wide().len()]).collect(),
+            narrow: network.blocks.iter().map(|block| vec![0.0; block.output().len()]).collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_trunk_has_the_published_number_of_parameters() {
+        let network =
+            ClassifierCnn::new(ClassifierCnnSpec::default(), 129, 128, Standardisation::identity(128)).unwrap();
+        assert_eq!(network.params().len(), 265_984);
+        assert_eq!(network.last().rows, 1);
+        let error = ClassifierCnn::new(ClassifierCnnSpec::default(), 127, 128, Standardisation::identity(128));
+        assert!(error.err().unwrap().to_string().contains("127 frames"));
+    }
+}

@@ -1,0 +1,229 @@
+//! Tracks of known artists in a store.
+
+use std::ops::Range;
+
+use super::segments::{linear_starts, random_start, read_segment};
+use super::training_set::TrackList;
+use crate::catalogue::groups::Groups;
+use crate::catalogue::samples::Samples;
+use crate::catalogue::table::Table;
+use crate::frontend::Recipe;
+use crate::hash::fnv1a;
+use crate::models::Segments;
+use crate::random::Random;
+use crate::store::{Frames, Store};
+use crate::{Error, Result};
+
+/// A track with what training knows about it.
+#[derive(Clone)]
+pub(super) struct Track<'s> {
+    pub(super) frames: Frames<'s>,
+    pub(super) tags: Vec<u32>,
+    /// None where any part of the track may be used.
+    samples: Option<Samples>,
+}
+
+/// Tracks of known artists in a store, with their tags.
+pub struct LabelledTracks<'s> {
+    pub(super) tracks: Vec<Track<'s>>,
+    /// Tracks of each artist: places in `tracks`.
+    pub(super) artists: Vec<Vec<usize>>,
+    recipe: Recipe,
+}
+
+impl<'s> LabelledTracks<'s> {
+    /// Tracks of a store, grouped by `artist_column`; rows without an artist are left out.
+    pub fn new(store: &'s Store, part: &TrackList, artist_column: &str, tag_column: Option<&str>) -> Result<Self> {
+        let table = &part.table;
+        let artist = table.require(artist_column, "artist column")?;
+        let known: Vec<usize> = (0..table.rows.len()).filter(|&row| !table.rows[row][artist].is_empty()).collect();
+        let names = known.iter().map(|&row| table.rows[row][artist].as_str());
+        let artists = Groups::of(names.enumerate()).members;
+        let tags = match tag_column {
+            Some(column) => tags(table, table.require(column, "tag column")?, &known),
+            None => vec![Vec::new(); known.len()],
+        };
+        let samples = |row: usize| part.samples.as_ref().map(|samples| samples[row]);
+        let track = |(&row, tags)| Ok(Track { frames: store.frames(part.rows[row])?, tags, samples: samples(row) });
+        let tracks = known.iter().zip(tags).map(track).collect::<Result<_>>()?;
+        Ok(Self { tracks, artists, recipe: store.recipe().clone() })
+    }
+
+    /// Parts the artists in two at random; the second part gets `share` of them, rounded.
+    pub fn part(self, share: f64, seed: u64) -> (Self, Self) {
+        let mut order: Vec<usize> = (0..self.artists.len()).collect();
+        Random::keyed(seed, &[PARTING]).shuffle(&mut order);
+        let second = (share * order.len() as f64).round() as usize;
+        let (held, kept) = order.split_at(second.min(order.len()));
+        let only = |chosen: &[usize]| {
+            let mut chosen = chosen.to_vec();
+            chosen.sort_unstable();
+            let tracks: Vec<usize> = chosen.iter().flat_map(|&artist| self.artists[artist].iter().copied()).collect();
+            let mut place = 0;
+            let mut count_off = |artist: &usize| {
+                let first = place;
+                place += self.artists[*artist].len();
+                (first..place).collect()
+            };
+            Self {
+                tracks: tracks.iter().map(|&track| self.tracks[track].clone()).collect(),
+                artists: chosen.iter().map(&mut count_off).collect(),
+                recipe: self.recipe.clone(),
+            }
+        };
+        (only(kept), only(held))
+    }
+
+    /// How many artists there are.
+    pub fn artists(&self) -> usize {
+        self.artists.len()
+    }
+
+    /// How many tracks there are.
+    pub fn tracks(&self) -> usize {
+        self.tracks.len()
+    }
+
+    /// The artist of each track, numbered.
+    pub fn artist_of_tracks(&self) -> Vec<usize> {
+        let mut labels = vec![0; self.tracks()];
+        for (artist, tracks) in self.artists.iter().enumerate() {
+            tracks.iter().for_each(|&track| labels[track] = artist);
+        }
+        labels
+    }
+
+    /// The tags of a track.
+    pub fn tags(&self, track: usize) -> &[u32] {
+        &self.tracks[track].tags
+    }
+
+    /// Refuses segments longer than the samples of a dataset.
+    pub fn check_segment(&self, seconds: f64) -> Result<()> {
+        match self.tracks.iter().filter_map(|track| track.samples).find(|samples| samples.seconds + 0.01 < seconds) {
+            Some(samples) => {
+                let problem = format!("{seconds} s are longer than the dataset's samples of {} s", samples.seconds);
+                Err(Error::setting("segment", problem))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// How often a track counts in a pass: its draws, or as many segments as it holds side by side.
+    pub(super) fn draws(&self, track: usize, segment_frames: usize) -> usize {
+        let Track { frames, samples, .. } = &self.tracks[track];
+        samples.map_or((frames.len() / segment_frames).max(1), |samples| samples.draws)
+    }
+
+    /// A random start of a segment in sample `draw` of a track.
+    pub(super) fn start_in(&self, track: usize, draw: usize, segment_frames: usize, random: &mut Random) -> usize {
+        match self.window(track, draw) {
+            Some(window) => window.start + random_start(window.len(), segment_frames, random),
+            None => {
+                let length = self.tracks[track].frames.len();
+                let starts = linear_starts(length, segment_frames, self.draws(track, segment_frames));
+                starts[draw]
+            }
+        }
+    }
+
+    /// A random start of a segment anywhere in a track, or in any of its samples.
+    pub(super) fn start(&self, track: usize, segment_frames: usize, random: &mut Random) -> usize {
+        match self.tracks[track].samples {
+            Some(samples) => self.start_in(track, random.below(samples.draws), segment_frames, random),
+            None => random_start(self.tracks[track].frames.len(), segment_frames, random),
+        }
+    }
+
+    fn window(&self, track: usize, draw: usize) -> Option<Range<usize>> {
+        let Track { frames, samples, .. } = &self.tracks[track];
+        Some((*samples)?.place(draw, frames.len(), |seconds| self.recipe.seconds_to_frames(seconds)))
+    }
+
+    /// At most `count` tracks that stand for all, artist by artist: of no artist many more than of another, but at least
+    /// two where there are as many, because an artist with one track has nothing to be compared with.
+    pub fn spread(&self, count: usize) -> Vec<usize> {
+        if self.tracks() <= count {
+            return self.artists.concat();
+        }
+        let each = (count / self.artists()).max(2);
+        let every = (each * self.artists()).div_ceil(count);
+        let of_artist = |tracks: &Vec<usize>| {
+            let step = tracks.len().div_ceil(each);
+            tracks.iter().copied().step_by(step).collect::<Vec<_>>()
+        };
+        self.artists.iter().step_by(every).flat_map(of_artist).take(count).collect()
+    }
+
+    /// `count` linearly spaced segments of each of some tracks, of its samples where it has some; track by track.
+    pub fn survey(&self, tracks: &[usize], segment_frames: usize, count: usize) -> TrackSegments<'s> {
+        let starts = |&track: &usize| {
+            let Track { frames, samples, .. } = &self.tracks[track];
+            let starts = match samples {
+                Some(samples) => (0..count)
+                    .filter_map(|place| self.window(track, place * samples.positions / count))
+                    .map(|window| window.start + window.len().saturating_sub(segment_frames) / 2)
+                    .collect(),
+                None => linear_starts(frames.len(), segment_frames, count),
+            };
+            starts.into_iter().map(|start| (*frames, start)).collect::<Vec<_>>()
+        };
+        TrackSegments { segments: tracks.iter().flat_map(starts).collect() }
+    }
+
+    /// Sixteen hexadecimal digits that tell other data apart: who has tracks of which lengths, under which tags, with which
+    /// samples.
+    pub fn fingerprint(&self) -> String {
+        let track = |&track: &usize| {
+            let Track { frames, tags, samples } = &self.tracks[track];
+            (frames.len(), tags, samples.map(|samples| samples.cells()))
+        };
+        let artists: Vec<Vec<_>> = self.artists.iter().map(|tracks| tracks.iter().map(track).collect()).collect();
+        let json = serde_json::to_vec(&artists).expect("lengths, tags and samples are plain data");
+        format!("{:016x}", fnv1a(&json))
+    }
+}
+
+/// Purpose of a random stream.
+const PARTING: u64 = 1;
+
+/// Tags of each row as sorted numbers; a cell holds several apart by `;`.
+fn tags(table: &Table, column: usize, rows: &[usize]) -> Vec<Vec<u32>> {
+    let mut numbers = std::collections::HashMap::new();
+    let mut of_cell = |cell: &str| {
+        let tags = cell.split(';').map(str::trim).filter(|tag| !tag.is_empty());
+        let mut tags: Vec<u32> = tags
+            .map(|tag| {
+                let next = numbers.len() as u32;
+                *numbers.entry(tag.to_owned()).or_insert(next)
+            })
+            .collect();
+        tags.sort_unstable();
+        tags.dedup();
+        tags
+    };
+    rows.iter().map(|&row| of_cell(&table.rows[row][column])).collect()
+}
+
+/// Segments of some tracks, track by track.
+pub struct TrackSegments<'s> {
+    segments: Vec<(Frames<'s>, usize)>,
+}
+
+impl<'s> TrackSegments<'s> {
+    /// The segments of a track that begin at some frames.
+    pub fn new(frames: Frames<'s>, starts: &[usize]) -> Self {
+        Self { segments: starts.iter().map(|&start| (frames, start)).collect() }
+    }
+}
+
+impl Segments for TrackSegments<'_> {
+    fn count(&self) -> usize {
+        self.segments.len()
+    }
+
+    fn read(&self, index: usize, out: &mut [f32]) {
+        let (frames, start) = self.segments[index];
+        read_segment(frames, start, out);
+    }
+}

@@ -1,0 +1,200 @@
+//! What a batch is asked for: the loss on its embeddings, with the parameters that a loss has beside the network's.
+
+use homonym_kernels::{self as kernels, GemmScratch, Isa};
+use serde::{Deserialize, Serialize};
+
+use super::config::TrainConfig;
+use crate::loss::{cosine_hinge, softmax_cross_entropy, triplet_loss};
+use crate::mining::{BatchLabels, mine};
+use crate::nn::{Init, ParamTable};
+use crate::random::Random;
+use crate::sampling::Drawing;
+use crate::{Error, Result};
+
+/// Purposes of random streams.
+const MINING: u64 = 3;
+const DROPOUT: u64 = 5;
+
+/// An objective with its settings: what `[objective]` in a configuration holds.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum ObjectiveSpec {
+    /// The triplet loss on mined triplets (`margin`, `[mining]`): the main system.
+    #[default]
+    Triplet,
+    /// Softmax and cross-entropy over the training artists: the classifier.
+    Classification {
+        /// Share of the embedding's values that is dropped before the last layer.
+        #[serde(default = "half")]
+        dropout: f32,
+    },
+    /// Hinge on cosines: an anchor, a positive and some negatives of other artists.
+    Siamese {
+        /// Negatives of an anchor.
+        #[serde(default = "four")]
+        negatives: usize,
+        /// By how much the positive must be nearer.
+        #[serde(default = "siamese_margin")]
+        margin: f32,
+    },
+    /// The triplet loss plus `weight` times classification, which keeps it from collapsing.
+    Joint {
+        /// Weight of the classification.
+        weight: f32,
+        /// As of `classification`.
+        #[serde(default = "half")]
+        dropout: f32,
+    },
+}
+
+fn half() -> f32 {
+    0.5
+}
+
+fn four() -> usize {
+    4
+}
+
+fn siamese_margin() -> f32 {
+    0.4
+}
+
+impl ObjectiveSpec {
+    /// Checks the ranges.
+    pub(super) fn validate(&self) -> Result<()> {
+        let dropout = |rate: f32| (0.0..1.0).contains(&rate);
+        let (good, problem) = match *self {
+            Self::Triplet => (true, ""),
+            Self::Classification { dropout: rate } => (dropout(rate), "dropout must be within 0..1"),
+            Self::Siamese { negatives, margin } => {
+                (negatives > 0 && margin > 0.0 && margin <= 2.0, "needs a negative, and a margin within 0..=2")
+            }
+            Self::Joint { weight, dropout: rate } => (
+                dropout(rate) && weight >= 0.0 && weight.is_finite(),
+                "dropout must be within 0..1, weight not negative",
+            ),
+        };
+        if good { Ok(()) } else { Err(Error::setting("objective", problem)) }
+    }
+
+    /// How the batches of this objective are drawn.
+    pub(super) fn drawing(&self) -> Drawing {
+        match *self {
+            Self::Triplet | Self::Joint { .. } => Drawing::ByArtist,
+            Self::Classification { .. } => Drawing::Passes,
+            Self::Siamese { negatives, .. } => Drawing::Tuples { negatives },
+        }
+    }
+
+    /// Whether it learns from mined triplets.
+    pub(super) fn mines(&self) -> bool {
+        matches!(self, Self::Triplet | Self::Joint { .. })
+    }
+}
+
+/// An objective at work on embeddings of `dims` values by some artists.
+pub(super) struct Objective {
+    config: TrainConfig,
+    isa: Isa,
+    dims: usize,
+    /// Parameters of the classification: dims × artists, and biases.
+    params: ParamTable,
+    scratch: GemmScratch,
+}
+
+/// The embeddings of a batch and what is known about them.
+pub(super) struct Points<'a> {
+    /// rows × dims.
+    pub(super) embeddings: &'a [f32],
+    /// Those that choose triplets.
+    pub(super) chooser: &'a [f32],
+    /// Who is who.
+    pub(super) labels: &'a BatchLabels,
+    /// Updates before this one.
+    pub(super) step: u64,
+}
+
+/// What an objective says of a batch.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Verdict {
+    pub(super) loss: f32,
+    /// The share that still teaches: kept triplets of all pairs, rows of another class, negatives within the margin.
+    pub(super) active: f64,
+}
+
+impl Objective {
+    pub(super) fn new(config: &TrainConfig, isa: Isa, dims: usize, artists: usize) -> Self {
+        let mut params = ParamTable::default();
+        if matches!(config.objective, ObjectiveSpec::Classification { .. } | ObjectiveSpec::Joint { .. }) {
+            params.add("classifier.weight", &[dims, artists], Init::He { fan_in: dims });
+            params.add("classifier.bias", &[artists], Init::Zero);
+        }
+        let scratch = GemmScratch::default();
+        Self { config: config.clone(), isa, dims, params, scratch }
+    }
+
+    /// Its own parameters, which lie behind the network's.
+    pub(super) fn params(&self) -> &ParamTable {
+        &self.params
+    }
+
+    /// The loss of a batch. Adds the gradients of the embeddings and of its own parameters.
+    pub(super) fn judge(
+        &mut self,
+        points: &Points<'_>,
+        params: &[f32],
+        d_embeddings: &mut [f32],
+        d_params: &mut [f32],
+    ) -> Verdict {
+        match self.config.objective {
+            ObjectiveSpec::Triplet => self.triplets(points, d_embeddings),
+            ObjectiveSpec::Classification { dropout } => {
+                self.classes(points, (1.0, dropout), params, d_embeddings, d_params)
+            }
+            ObjectiveSpec::Siamese { negatives, margin } => {
+                let (loss, active) = cosine_hinge(margin, points.embeddings, self.dims, 2 + negatives, d_embeddings);
+                Verdict { loss, active }
+            }
+            ObjectiveSpec::Joint { weight, dropout } => {
+                let triplets = self.triplets(points, d_embeddings);
+                let classes = self.classes(points, (weight, dropout), params, d_embeddings, d_params);
+                Verdict { loss: triplets.loss + weight * classes.loss, active: triplets.active }
+            }
+        }
+    }
+
+    fn triplets(&self, points: &Points<'_>, d_embeddings: &mut [f32]) -> Verdict {
+        let TrainConfig { seed, mining, margin, .. } = &self.config;
+        let mut random = Random::keyed(*seed, &[MINING, points.step]);
+        let triplets = mine(mining, points.chooser, points.labels, *margin, &mut random);
+        let loss = triplet_loss(*margin, points.embeddings, self.dims, &triplets, d_embeddings);
+        Verdict { loss, active: triplets.len() as f64 / points.labels.pairs().max(1) as f64 }
+    }
+
+    /// Dropout, dense layer, softmax, cross-entropy.
+    fn classes(
+        &mut self,
+        points: &Points<'_>,
+        (weight, dropout): (f32, f32),
+        params: &[f32],
+        d_embeddings: &mut [f32],
+        d_params: &mut [f32],
+    ) -> Verdict {
+        let Points { embeddings, labels, step, .. } = points;
+        let (w, b) = params.split_at(self.params.len() / (self.dims + 1) * self.dims);
+        let mut random = Random::keyed(self.config.seed, &[DROPOUT, *step]);
+        let mut kept = |_| if random.uniform() < f64::from(dropout) { 0.0 } else { 1.0 / (1.0 - dropout) };
+        let mask: Vec<f32> = embeddings.iter().map(&mut kept).collect();
+        let x: Vec<f32> = embeddings.iter().zip(&mask).map(|(x, mask)| x * mask).collect();
+        let mut logits = vec![0.0; labels.rows() * b.len()];
+        kernels::dense_batch(self.isa, &x, w, b, &mut logits, &mut self.scratch);
+        let mut d_logits = vec![0.0; logits.len()];
+        let (loss, wrong) = softmax_cross_entropy(&logits, &labels.artists, &mut d_logits);
+        d_logits.iter_mut().for_each(|d| *d *= weight);
+        let (dw, db) = d_params.split_at_mut(w.len());
+        let mut dx = vec![0.0; x.len()];
+        kernels::dense_batch_grad(self.isa, &x, w, &d_logits, dw, db, &mut dx, &mut self.scratch);
+        d_embeddings.iter_mut().zip(dx.iter().zip(&mask)).for_each(|(d, (dx, mask))| *d += dx * mask);
+        Verdict { loss, active: wrong as f64 / labels.rows() as f64 }
+    }
+}
