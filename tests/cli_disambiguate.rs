@@ -79,9 +79,15 @@ fn a_calibration_says_where_to_cut_and_how_sure_that_is() {
         assert!(value > least && low <= value && value <= high, "{figure}: {value} in {low} to {high}");
     }
     assert!(report["membership"]["brier"].as_f64().unwrap() < 0.05);
-    // Who fears wrong merges cuts lower than who fears wrong splits.
-    let threshold =
-        |cost: &str| json(path, &format!("calibrate known --out c2.json --cost {cost}"))["threshold"].as_f64().unwrap();
+    // Who fears wrong merges cuts lower than who fears wrong splits, where artists are hard to tell apart.
+    let mut noisy = tracks(100, 40, 6, 2, |artist| format!("artist {artist}"));
+    let mut random = Random::keyed(9, &[]);
+    noisy.points.data.iter_mut().for_each(|x| *x += (1.5 * random.normal()) as f32);
+    noisy.write(&path.join("noisy")).unwrap();
+    let threshold = |cost: &str| {
+        let report = json(path, &format!("calibrate noisy --out c2.json --repeats 3 --cost {cost}"));
+        report["threshold"].as_f64().unwrap()
+    };
     assert!(threshold("1000:1") < threshold("1:1000"));
     assert!(fails(path, "calibrate known --out x.json --cost 0:1", 2).contains("cost"));
     assert!(fails(path, "calibrate known", 2).contains("--model"));
@@ -161,7 +167,7 @@ fn human_decisions_are_applied_and_respected() {
     assert_eq!(cluster("again.csv", "3-2-0"), cluster("again.csv", "3-3-0"));
     std::fs::write(path.join("bad.jsonl"), "{\"decision\":\"guess\"}").unwrap();
     assert!(fails(path, "apply labels.csv bad.jsonl --out x.csv", 1).contains("line 1"));
-    // Albums as one: both albums of the loner split would be enough to hold them together.
+    // Two albums of every artist, each as one.
     let summary = json(path, "split catalogue --distance 0.0001 --together album --out albums.csv");
     assert_eq!(summary["clusters"], 40);
 }

@@ -219,7 +219,7 @@ fn map(points: &Matrix<f32>, rows: &[usize]) -> Vec<[f64; 2]> {
         centred.iter_mut().for_each(|point| point[k] -= mean);
     }
     let mut places = vec![[0.0; 2]; rows.len()];
-    for axis in 0..2 {
+    'axes: for axis in 0..2 {
         let mut direction: Vec<f64> = (0..dims).map(|k| 1.0 + (k * (axis + 3) % 7) as f64).collect();
         for _ in 0..ITERATIONS {
             let mut next = vec![0.0; dims];
@@ -229,7 +229,7 @@ fn map(points: &Matrix<f32>, rows: &[usize]) -> Vec<[f64; 2]> {
             }
             let norm = next.iter().map(|x| x * x).sum::<f64>().sqrt();
             if norm < 1e-300 {
-                return places;
+                break 'axes; // no variance is left
             }
             direction = next.into_iter().map(|x| x / norm).collect();
         }
