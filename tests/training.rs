@@ -187,10 +187,9 @@ fn all_objectives_learn_and_are_resumed() {
     let classifier = TrainConfig {
         segment: 3.0,
         network: NetworkSpec::ClassifierCnn(ClassifierCnnSpec { dims: 16, ..ClassifierCnnSpec::default() }),
-        batch: BatchSpec { artists: 6, samples: 1 },
+        batch: BatchSpec { artists: 6, samples: 4 },
         optimizer: Optimizer::Sgd(Sgd { learning_rate: 0.02, ..Sgd::default() }),
         l2: 1e-5,
-        steps: 24,
         ..with(ObjectiveSpec::Classification { dropout: 0.5 })
     };
     let mut track = classifier.track;

@@ -62,6 +62,7 @@ struct Global {
 }
 
 #[derive(Subcommand)]
+#[allow(clippy::large_enum_variant)] // there is one value in the life of the process
 enum Verb {
     Demo(demo::Demo),
     Mel(mel::Mel),

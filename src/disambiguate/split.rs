@@ -315,7 +315,11 @@ mod tests {
         };
         let tracks = |list: &[&str]| list.iter().map(|&track| track.to_owned()).collect::<Vec<String>>();
         let link = Entry::MustLink { tracks: tracks(&["0", "3"]) };
-        assert_eq!(run(&[link.clone()])[..6], [1, 2, 1, 1, 2, 3], "the two as one are too far from the third");
+        assert_eq!(
+            run(std::slice::from_ref(&link))[..6],
+            [1, 2, 1, 1, 2, 3],
+            "the two as one are too far from the third"
+        );
         let apart = Entry::CannotLink { tracks: ["1".to_owned(), "4".to_owned()] };
         assert_eq!(run(&[apart])[..6], [2, 3, 1, 1, 4, 1]);
         let lock = Entry::Lock { name: "a".to_owned(), clusters: vec![tracks(&["5"]), tracks(&["1"]), tracks(&["0"])] };
