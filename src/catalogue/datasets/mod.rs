@@ -1,6 +1,6 @@
 //! The paper's datasets from a catalogue (section 4): lists of tracks, deterministic by seed.
 //!
-//! A list holds the user's columns untouched, behind them what the dataset adds: the [`samples`](super::samples) of a
+//! A list holds the user's columns untouched, behind them what the dataset adds: the [`super::samples`] of a
 //! track, its part, name or fold, and `track_id` where the catalogue had none, so that the list can be matched with a
 //! store or embeddings of the catalogue.
 

@@ -19,7 +19,7 @@
 //!
 //! One input channel (the spectrogram) goes to [`mono`](super::mono). Given up: one pass for both gradients (too many
 //! registers), the dense transposed convolution (4 to 9 times the work), sums over the channels that share a position
-//! before they are stored (fewer stores, but mispredicted ends of short lists cost as much).
+//! before they are stored (fewer stores, but the ends of short lists would be mispredicted; not measured).
 
 use super::mono::MonoGrad;
 use super::shape::{ConvPool, DEAD, TAPS};
