@@ -194,7 +194,9 @@ fn a_batch_gives_what_its_images_give() {
                 conv2d(isa, &weights, &x[image * inputs..][..inputs], &mut one_y, &mut scratch);
                 conv2d_input_grad(isa, &back, &dy[image * outputs..][..outputs], &mut one_dx, &mut scratch);
                 assert_eq!(one_y, y[image * outputs..][..outputs], "{isa}: y of image {image}");
-                assert_eq!(one_dx, dx[image * inputs..][..inputs], "{isa}: dx of image {image}");
+                // Where patches overlap, the order of their sum depends on what was packed together.
+                let error = relative_error(&one_dx, &wide(&dx[image * inputs..][..inputs]));
+                assert!(error < 1e-6, "{isa}: dx of image {image}: relative error {error}");
             }
         }
     });
