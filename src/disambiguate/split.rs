@@ -286,8 +286,15 @@ mod tests {
 
     #[test]
     fn with_a_membership_confidence_is_a_probability() {
-        let membership =
-            Membership { intercept: 0.0, slope: 1.0, pairs: 0, brier: 0.0, calibration_error: 0.0, rates: Vec::new() };
+        let membership = Membership {
+            intercept: 0.0,
+            slope: 1.0,
+            spread: 1.0,
+            pairs: 0,
+            brier: 0.0,
+            calibration_error: 0.0,
+            rates: Vec::new(),
+        };
         let (points, names) = example();
         let rules = Rules { membership: Some(&membership), ..at_one() };
         let (decisions, splits) = split(&points, &names, rules, &()).unwrap();
