@@ -59,7 +59,7 @@ fi
 
 log "test"
 built=$(RUSTFLAGS="-C target-feature=+crt-static" cargo test --release --target $target --target-dir "$work/cargo" \
-    --no-run --message-format=json "${choose[@]}" | grep '"executable":"')
+    --no-run --message-format=json-render-diagnostics "${choose[@]}" | grep '"executable":"')
 executables() { grep "$@" <<<"$built" | grep -o '"executable":"[^"]*"' | cut -d'"' -f4 || true; }
 as_test='"overflow_checks":[a-z]*,"test":true'
 test=$(executables "$as_test")
