@@ -1,5 +1,6 @@
 //! `homonym bench`: how fast this build is on this machine, on synthetic input.
 
+use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::ValueEnum;
@@ -10,7 +11,7 @@ use serde::Serialize;
 use super::{Console, Outcome};
 use crate::cluster::{Scratch, linkage_with};
 use crate::demo::noise_store;
-use crate::frontend::Recipe;
+use crate::frontend::{Recipe, frames_of_file};
 use crate::matrix::Matrix;
 use crate::models::{Arithmetic, Layer, Standardisation};
 use crate::random::Random;
@@ -30,6 +31,9 @@ pub(super) struct Bench {
     /// Length of a segment in seconds (network).
     #[arg(long, value_name = "SECONDS", default_value_t = 9.0)]
     segment: f64,
+    /// An audio file to decode, resample and turn into frames, instead of ready samples (mel).
+    #[arg(long, value_name = "FILE")]
+    audio: Option<PathBuf>,
     /// Number of points (ward).
     #[arg(long, value_name = "N", default_value_t = 2000)]
     points: usize,
@@ -52,7 +56,7 @@ enum Part {
     /// The paper's network, batch 96: inference, forward and backward alone, and whole training steps: batch drawn from a
     /// mapped store, forward, mining, backward, update.
     Network,
-    /// Mel spectrograms from samples.
+    /// Mel spectrograms, a signal or file for each thread.
     Mel,
     /// Ward clustering of points on the sphere.
     Ward,
@@ -181,17 +185,26 @@ impl Bench {
         let mut random = Random::keyed(0, &[]);
         let samples: Vec<f32> =
             (0..AUDIO_SECONDS * recipe.sample_rate as usize).map(|_| random.normal() as f32 * 0.1).collect();
-        recipe.validate()?;
-        let seconds = self.median(console, "mel", |_| {
-            (0..threads).into_par_iter().for_each(|_| {
-                let mut stream = recipe.stream().expect("the recipe was checked");
-                let mut frames = Vec::with_capacity(recipe.bands * recipe.seconds_to_frames(AUDIO_SECONDS as f64));
+        let work = || {
+            let mut stream = recipe.stream()?;
+            let mut frames = Vec::with_capacity(recipe.bands * recipe.seconds_to_frames(AUDIO_SECONDS as f64));
+            let mut collect = |new: &[f32]| {
+                frames.extend_from_slice(new);
+                Ok(())
+            };
+            let seconds = if let Some(path) = &self.audio {
+                frames_of_file(path, &mut *stream, &mut collect)?.seconds
+            } else {
                 stream.push(&samples, &mut frames);
                 stream.finish(&mut frames);
-                std::hint::black_box(frames);
-            });
-        });
-        let audio_seconds = (threads * AUDIO_SECONDS) as f64;
+                AUDIO_SECONDS as f64
+            };
+            std::hint::black_box(frames);
+            Ok(seconds)
+        };
+        let mut audio: Result<f64> = Ok(0.0);
+        let seconds = self.median(console, "mel", |_| audio = (0..threads).into_par_iter().map(|_| work()).sum());
+        let audio_seconds = audio?;
         let report = Report { threads, audio_seconds, audio_seconds_per_s: audio_seconds / seconds };
         console.result("homonym.bench.mel/1", &report, || {
             format!("mel: {:.0} seconds of audio per second ({threads} threads)", report.audio_seconds_per_s)

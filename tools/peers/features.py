@@ -5,7 +5,7 @@ usage: features.py HOMONYM MUSIC [--parts mel,file,catalogue,memory] [--threads 
 
 HOMONYM is the release build, MUSIC a folder of audio files, of which a few become a stereo track at 44.1 kHz with sound up to
 its Nyquist frequency. A peer has as many processes as homonym has threads, each on one thread and warmed up. homonym's times
-for files are those of whole processes, from start to the written result. Needs:
+for catalogues are those of whole processes, from start to the written store. Needs:
 
     python3 -m venv v && v/bin/pip install librosa==0.11.0 soundfile==0.14.0 torch==2.15.0
 """
@@ -125,6 +125,12 @@ class Bench:
         self.run("mel", path, "--out", out, "--threads", 1)
         return np.load(out).T
 
+    def bench_mel(self, threads, *arguments):
+        """Seconds for a signal in every thread."""
+        command = [self.homonym, "bench", "mel", "--threads", threads, "--rounds", 3, "--json", *arguments]
+        report = json.loads(subprocess.run(list(map(str, command)), capture_output=True, text=True, check=True).stdout)
+        return report["audio_seconds"] / report["audio_seconds_per_s"]
+
     def mel(self):
         path = self.folder / "noise.wav"
         soundfile.write(path, noise(60), RATE, subtype="FLOAT")
@@ -132,14 +138,11 @@ class Bench:
         for peer in theirs, torchs:
             assert np.abs(ours - peer).max() <= 1e-6 * peer.max()
         for threads in self.threads:
-            def homonym():
-                command = [self.homonym, "bench", "mel", "--threads", str(threads), "--rounds", "3", "--json"]
-                report = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-                return 60 * threads / report["audio_seconds_per_s"]
             with self.pool(threads) as pool:
                 def peer(job):
                     return max(pool.map(on_noise, [job] * threads))
-                ours, *peers = self.in_turns(homonym, lambda: peer("librosa"), lambda: peer("torch"))
+                ours, *peers = self.in_turns(
+                    lambda: self.bench_mel(threads), lambda: peer("librosa"), lambda: peer("torch"))
             for name, theirs in zip(("librosa", "torch.stft, product"), peers):
                 self.row(f"samples to mel, {name}", threads, 60 * threads, ours, theirs)
 
@@ -151,7 +154,7 @@ class Bench:
                 write(path, self.track, encoding)
                 agree(self.mel_of_file(path), librosa_file(path))
                 ours, theirs = self.in_turns(
-                    lambda: self.run("mel", path, "--out", self.folder / "mel.npy", "--threads", 1)[0],
+                    lambda: self.bench_mel(1, "--audio", path),
                     lambda: seconds_of(lambda: pool.submit(on_files, [path]).result()))
                 self.row(f"{codec} to mel, 44.1 kHz stereo", 1, len(self.track) / 44100, ours, theirs)
 
