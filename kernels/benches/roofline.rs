@@ -16,7 +16,7 @@ use noise::noise;
 /// Name, images, rows, columns, inputs, outputs, kernel.
 type Layer = (&'static str, usize, [usize; 3], usize, [usize; 2]);
 
-const LAYERS: [Layer; 17] = [
+const LAYERS: [Layer; 18] = [
     // Learning to rank, first two columns of its table: 128 channels and up.
     ("tl1", 1, [512, 96, 1], 128, [3, 3]),
     ("tl2", 1, [128, 48, 128], 256, [3, 3]),
@@ -37,6 +37,7 @@ const LAYERS: [Layer; 17] = [
     ("cl5", 15, [1, 1, 128], 256, [1, 1]),
     // Others.
     ("5x5", 2, [64, 48, 64], 64, [5, 5]),
+    ("16", 2, [64, 48, 16], 16, [3, 3]),
     ("64", 2, [64, 48, 64], 64, [3, 3]),
 ];
 

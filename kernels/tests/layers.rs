@@ -40,7 +40,7 @@ fn products_match_their_definition_also_of_transposed_matrices() {
 /// Images, rows, columns, inputs, outputs, kernel, stride; "same" or valid.
 type Sizes = (usize, [usize; 3], usize, [usize; 2], [usize; 2], bool);
 
-const SHAPES: [Sizes; 29] = [
+const SHAPES: [Sizes; 28] = [
     (2, [9, 1, 3], 5, [4, 1], [1, 1], true),
     (3, [129, 1, 24], 40, [4, 1], [1, 1], true),
     (5, [8, 1, 20], 33, [2, 1], [1, 1], true),
@@ -66,11 +66,10 @@ const SHAPES: [Sizes; 29] = [
     (7, [2, 4, 130], 65, [3, 3], [1, 1], true),
     (1, [33, 13, 48], 64, [3, 3], [1, 1], true),
     (2, [3, 3, 32], 32, [3, 3], [1, 1], false),
-    (1, [70, 66, 16], 16, [3, 3], [1, 1], true),
     (2, [8, 12, 300], 20, [3, 3], [1, 1], true),
     (1, [5, 30, 19], 64, [3, 3], [1, 1], true),
     (1, [6, 7, 16], 130, [3, 3], [1, 1], true),
-    (5, [90, 70, 16], 16, [3, 3], [1, 1], true),
+    (2, [60, 62, 16], 16, [3, 3], [1, 1], true),
 ];
 
 /// A convolution with random contents.

@@ -139,7 +139,7 @@ impl BatchNorm<'_> {
     }
 }
 
-/// `x ← (x − mean)·inverse·gain + shift` for `x`: rows × channels.
+/// `y = (x − mean)·inverse·gain + shift` for `x`, `y`: rows × channels.
 pub fn batch_norm(isa: Isa, norm: &BatchNorm<'_>, x: &[f32], y: &mut [f32]) {
     norm.check(x);
     assert_eq!(x.len(), y.len(), "input and output");

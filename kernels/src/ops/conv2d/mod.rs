@@ -103,10 +103,9 @@ pub fn conv2d_weight_grad(
     check(shape, x, dy);
     assert_eq!(dw.len(), shape.weights(), "weight gradient");
     assert_eq!(db.len(), shape.output.channels, "bias gradient");
-    super::columns::add_column_sums(isa, dy, db);
     match Winograd::of(shape) {
-        Some(winograd) => winograd.weight_grad(isa, x, dy, dw, scratch),
-        None => Patches(shape).weight_grad(isa, x, dy, dw, scratch),
+        Some(winograd) => winograd.weight_grad(isa, x, dy, dw, db, scratch),
+        None => Patches(shape).weight_grad(isa, x, dy, dw, db, scratch),
     }
 }
 

@@ -9,11 +9,15 @@
 //!    as a whole.
 //! 2. The product takes its rows from anywhere (see [`product`](crate::ops::gemm)), and leaves them anywhere: the input
 //!    gradient scatters from the registers. Strides cost nothing.
-//! 3. The weight gradient's depth is the pixels: they are packed some hundreds at a time, dY as A, patches as B.
+//! 3. The weight gradient's depth is the pixels: they are packed some hundreds at a time, dY as A, patches as B. Patches of a
+//!    few values, a first layer's, exchange the parts.
+//!
+//! Given up: more for one input channel; reading or writing the activation takes longer than its multiplications.
 
 use super::{Conv2d, Conv2dScratch};
 use crate::buffer::Buffer;
 use crate::isa::Isa;
+use crate::ops::columns::add_column_sums;
 use crate::ops::gemm::{BLOCK, Column, Depth, Matrix, Product, Row, columns, pack};
 
 /// Output pixels of a product: enough rows for what is packed or fetched once for all of them.
@@ -69,17 +73,26 @@ impl Patches<'_> {
         }
     }
 
-    pub(super) fn weight_grad(&self, isa: Isa, x: &[f32], dy: &[f32], dw: &mut [f32], scratch: &mut Conv2dScratch) {
+    pub(super) fn weight_grad(
+        &self,
+        isa: Isa,
+        x: &[f32],
+        dy: &[f32],
+        dw: &mut [f32],
+        db: &mut [f32],
+        scratch: &mut Conv2dScratch,
+    ) {
         let (outputs, patch) = (self.0.output.channels, self.0.patch());
         let Conv2dScratch { image, a, b, .. } = scratch;
         let x = self.padded(x, image);
         if patch <= FEW {
-            return self.few_weights_grad(isa, x, dy, dw, a, b);
+            return self.few_weights_grad(isa, x, dy, (dw, db), a, b);
         }
         let taps = self.taps();
         let mut all = self.corners(self.0.output.images(dy));
         for dy in dy.chunks(DEPTH * outputs) {
             let pixels = dy.len() / outputs;
+            add_column_sums(isa, dy, db);
             let corners: Vec<_> = all.by_ref().take(pixels).collect();
             let a = a.at_least(outputs.next_multiple_of(BLOCK) * pixels);
             pack(Matrix::new(dy, pixels, outputs), a);
@@ -105,7 +118,15 @@ impl Patches<'_> {
 
     /// The weight gradient of small patches (a first layer), exchanged: lanes are outputs, rows the values of a patch, which
     /// stay where they are.
-    fn few_weights_grad(&self, isa: Isa, x: &[f32], dy: &[f32], dw: &mut [f32], sums: &mut Buffer, b: &mut Buffer) {
+    fn few_weights_grad(
+        &self,
+        isa: Isa,
+        x: &[f32],
+        dy: &[f32],
+        (dw, db): (&mut [f32], &mut [f32]),
+        sums: &mut Buffer,
+        b: &mut Buffer,
+    ) {
         let Conv2d { input, output, stride, .. } = *self.0;
         let (outputs, patch) = (output.channels, self.0.patch());
         let sums = sums.at_least(patch * outputs);
@@ -116,6 +137,7 @@ impl Patches<'_> {
         let (next_row, next_col) = (stride[0] * self.pitch(), stride[1] * input.channels);
         for (x, dy) in x.chunks_exact(self.padded_len()).zip(dy.chunks_exact(output.len())) {
             for (chunk, dy) in dy.chunks(lines * output.cols * outputs).enumerate() {
+                add_column_sums(isa, dy, db);
                 let pixels = dy.len() / outputs;
                 let b = b.at_least(outputs.next_multiple_of(BLOCK) * pixels);
                 pack(Matrix::new(dy, pixels, outputs), b);

@@ -1,4 +1,9 @@
 //! Matrix products: the one inner loop ([`product`]) below convolutions and dense layers, and the plain product.
+//!
+//! Why not the crate `matrixmultiply`: it chooses its instruction set by itself, whatever `HOMONYM_ISA` says, and the inner
+//! loop is needed anyway for patches. Percent of peak FMA, ours / its (0.3.11), one thread of a Zen 3 with AVX2:
+//! 120 × 128 × 256 84 / 76, 192 × 256 × 512 88 / 84, 96 × 512 × 1024 82 / 73, 1024³ 74 / 74. It is ahead where B is transposed
+//! and A has few rows to pay for its packing (48 × 64 × 128: 53 / 65).
 
 mod pack;
 mod product;

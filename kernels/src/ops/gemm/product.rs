@@ -14,7 +14,7 @@
 //! 4. A tile of C is asked for before its sums begin: its rows are far apart, which the hardware does not foresee.
 //! 5. Whatever is addressed is checked once per product, by its largest place.
 //!
-//! Given up: packing A (it costs an eighth of the time at 128 columns, and pays only where rows fight for cache sets).
+//! Given up: packing A, which is a transposition. Where rows would fight for cache sets, the caller copies them further apart.
 
 use crate::isa::Isa;
 use crate::simd::{self, Kernel, Simd};

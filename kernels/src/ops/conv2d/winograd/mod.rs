@@ -14,8 +14,8 @@
 //! 3. Edges are windows of pointers, some of them to zeros: no copy of the input with its padding.
 //!
 //! Source: Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks" (2016); points as in [`transform`].
-//! Given up: F(2x2, 3x3), which wastes less on images of 2 rows but multiplies twice as much elsewhere; F(6x6, 3x3), whose
-//! rounding is ten times as large.
+//! Given up: F(2x2, 3x3), which wastes less on images of 2 rows but multiplies 1.8 times as much elsewhere. Not tried: F(6x6,
+//! 3x3), whose points lie further apart and round more.
 
 mod tiles;
 mod transform;
@@ -26,6 +26,7 @@ use std::marker::PhantomData;
 use super::{Conv2d, Conv2dScratch, Grid};
 use crate::buffer::Buffer;
 use crate::isa::Isa;
+use crate::ops::columns::add_column_sums;
 use crate::ops::gemm::{BLOCK, Depth, Product, Row, columns};
 use tiles::{FromImages, TILE, Tiles, ToImages};
 use transform::{Input, OutputGrad, POINTS};
@@ -37,11 +38,8 @@ const PRODUCTS: usize = POINTS * POINTS;
 /// The fewest channels, in and out, for which the products outweigh the transforms.
 const FEWEST: usize = 16;
 
-/// Values that the tiles of a forward pass may fill, inputs and products together.
-const FORWARD: usize = 1 << 19;
-
-/// Likewise of a weight gradient; larger, because every pass reads and writes the gradients of all weights.
-const WEIGHTS: usize = 1 << 21;
+/// Values that the tiles of a pass may fill, inputs and outputs together: 2 MiB, between the L2 and L3 caches.
+const VALUES: usize = 1 << 19;
 
 /// Tiles that share a reading of the weights, however many channels there are.
 const FEWEST_TILES: usize = 192;
@@ -96,11 +94,12 @@ impl Winograd {
         isa.run(Pack { inputs, outputs, w, rotated: self.rotated, to, slab });
     }
 
-    /// The tiles of `images`, in passes of equal size that fill about `values` with `channels`.
-    fn passes(&self, images: usize, channels: usize, values: usize) -> impl Iterator<Item = Tiles> {
+    /// The tiles of `images`, in passes of equal size.
+    fn passes(&self, images: usize) -> impl Iterator<Item = Tiles> {
+        let channels = self.input.channels + self.output.channels;
         let (down, across) = (self.output.rows.div_ceil(TILE), self.output.cols.div_ceil(TILE));
         let whole = images * down * across;
-        let most = (values / (PRODUCTS * channels)).max(FEWEST_TILES);
+        let most = (VALUES / (PRODUCTS * channels)).max(FEWEST_TILES);
         let count = whole.div_ceil(whole.div_ceil(most).max(1)).next_multiple_of(6).min(whole).max(1);
         (0..whole).step_by(count).map(move |first| Tiles { down, across, first, count: count.min(whole - first) })
     }
@@ -121,7 +120,7 @@ impl Winograd {
             Some(bias) => biases[..outputs].copy_from_slice(bias),
             None => biases.fill(0.0),
         }
-        for tiles in self.passes(self.input.images(x), inputs + outputs, FORWARD) {
+        for tiles in self.passes(self.input.images(x)) {
             let (slab_v, slab_m) = (tiles.slab(inputs), tiles.slab(outputs));
             let (v, m) = (a.at_least(PRODUCTS * slab_v), m.at_least(PRODUCTS * slab_m));
             self.transform_input(isa, tiles, x, v);
@@ -151,10 +150,19 @@ impl Winograd {
         isa.run(FromImages::<Input, 6> { grid: input, top, left, tiles, x, to, transform: PhantomData });
     }
 
-    pub(super) fn weight_grad(&self, isa: Isa, x: &[f32], dy: &[f32], dw: &mut [f32], scratch: &mut Conv2dScratch) {
+    pub(super) fn weight_grad(
+        &self,
+        isa: Isa,
+        x: &[f32],
+        dy: &[f32],
+        dw: &mut [f32],
+        db: &mut [f32],
+        scratch: &mut Conv2dScratch,
+    ) {
+        add_column_sums(isa, dy, db);
         let (inputs, outputs) = (self.input.channels, self.output.channels);
         let Conv2dScratch { a, b, c, .. } = scratch;
-        for tiles in self.passes(self.input.images(x), inputs + outputs, WEIGHTS) {
+        for tiles in self.passes(self.input.images(x)) {
             let (slab_v, slab_m) = (tiles.slab(inputs), tiles.slab(outputs));
             let (v, dm) = (b.at_least(PRODUCTS * slab_v), a.at_least(PRODUCTS * slab_m));
             self.transform_input(isa, tiles, x, v);
@@ -164,8 +172,9 @@ impl Winograd {
             let columns = columns(0, inputs);
             for (first, dw) in (0..outputs).step_by(OUTPUTS).zip(dw.chunks_mut(OUTPUTS * TAPS * inputs)) {
                 let place = |o: usize| o / BLOCK * tiles.count * BLOCK + o % BLOCK;
-                let slab = dw.len() / TAPS;
-                let rows: Vec<_> = (0..slab / inputs).map(|o| Row { a: place(first + o), c: o * inputs }).collect();
+                let here = dw.len() / TAPS / inputs;
+                let slab = here * inputs + BLOCK;
+                let rows: Vec<_> = (0..here).map(|o| Row { a: place(first + o), c: o * inputs }).collect();
                 let du = c.at_least(PRODUCTS * slab);
                 for p in 0..PRODUCTS {
                     Product {
@@ -180,7 +189,7 @@ impl Winograd {
                     }
                     .multiply(isa);
                 }
-                isa.run(UnpackGrad { inputs, from: du, dw });
+                isa.run(UnpackGrad { inputs, from: du, slab, dw });
             }
         }
     }

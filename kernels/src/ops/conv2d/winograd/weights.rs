@@ -68,8 +68,9 @@ impl Pack<'_> {
 /// `dw += Gᵀ·dU·G`.
 pub(super) struct UnpackGrad<'a> {
     pub(super) inputs: usize,
-    /// 36 times outputs × inputs.
+    /// 36 times outputs × inputs, `slab` values apart.
     pub(super) from: &'a [f32],
+    pub(super) slab: usize,
     /// Outputs × 3 × 3 × inputs.
     pub(super) dw: &'a mut [f32],
 }
@@ -79,9 +80,8 @@ impl Kernel for UnpackGrad<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let inputs = self.inputs;
-        let slab = self.dw.len() / TAPS;
-        assert!(self.from.len() >= POINTS * POINTS * slab, "36 slabs");
+        let Self { inputs, slab, .. } = self;
+        assert!(slab >= self.dw.len() / TAPS && self.from.len() >= POINTS * POINTS * slab, "36 slabs");
         for (output, dw) in self.dw.chunks_exact_mut(TAPS * inputs).enumerate() {
             for input in (0..inputs).step_by(S::LANES) {
                 let lanes = S::LANES.min(inputs - input);
