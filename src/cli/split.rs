@@ -1,6 +1,6 @@
 //! `homonym split`: the tracks under each name, split into artists.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -224,8 +224,8 @@ fn names_table(names: &[NameSplit]) -> Table {
 /// One line for every track that is new, gone, or elsewhere than before.
 fn write_changes(path: &Path, previous: &Labels, labels: &Labels) -> Result<()> {
     let (before, after) = (previous.by_track(), labels.by_track());
-    let artists: HashMap<(&str, usize), ()> =
-        previous.rows.iter().map(|label| ((label.name.as_str(), label.cluster), ())).collect();
+    let artists: HashSet<(&str, usize)> =
+        previous.rows.iter().map(|label| (label.name.as_str(), label.cluster)).collect();
     let mut text = String::new();
     let mut line = |change: &str, label: &Label, from: Option<&Label>| {
         let from = from.map(|from| json!({"name": from.name, "cluster": from.cluster}));
@@ -236,7 +236,7 @@ fn write_changes(path: &Path, previous: &Labels, labels: &Labels) -> Result<()> 
     };
     for label in &labels.rows {
         match before.get(label.track.as_str()).copied() {
-            None if artists.contains_key(&(label.name.as_str(), label.cluster)) => line("joined", label, None),
+            None if artists.contains(&(label.name.as_str(), label.cluster)) => line("joined", label, None),
             None => line("founded", label, None),
             Some(from) if (&from.name, from.cluster) != (&label.name, label.cluster) => {
                 line("moved", label, Some(from))

@@ -1,6 +1,7 @@
 //! A cluster as its centroid and its mean squared distance from it: enough for mean squared distances to its members,
 //! which are `‖x − centroid‖² + scatter`.
 
+use crate::catalogue::groups::Groups;
 use crate::matrix::Matrix;
 
 /// Some tracks as a ball.
@@ -40,6 +41,18 @@ impl Ball {
         let spread = (n > 2.0).then(|| (2.0 * others / (n - 2.0)).sqrt());
         (n > 1.0).then(|| Reach { distance: ((squared + self.scatter) * n / (n - 1.0)).sqrt(), spread })
     }
+}
+
+/// The clusters of tracks whose places in `rows` are grouped, as balls.
+pub(super) fn balls(points: &Matrix<f32>, rows: &[usize], clusters: &Groups<usize>) -> Vec<Ball> {
+    let ball =
+        |members: &Vec<usize>| Ball::around(points, &members.iter().map(|&member| rows[member]).collect::<Vec<_>>());
+    clusters.members.iter().map(ball).collect()
+}
+
+/// The Euclidean distance of two tracks.
+pub(super) fn distance(a: &[f32], b: &[f32]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2)).sum::<f64>().sqrt()
 }
 
 /// How far a track is from others.

@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::ball::Ball;
+use super::ball::{Ball, balls, distance};
 use crate::catalogue::groups::Groups;
 use crate::catalogue::table::Table;
 use crate::matrix::Matrix;
@@ -67,11 +67,7 @@ pub struct Explanation {
 /// Explains the split of the tracks at `rows` into clusters `labels`.
 pub fn explain(points: &Matrix<f32>, table: &Table, columns: Columns, rows: &[usize], labels: &[usize]) -> Explanation {
     let clusters = Groups::of(labels.iter().copied().enumerate());
-    let balls: Vec<Ball> = clusters
-        .members
-        .iter()
-        .map(|members| Ball::around(points, &members.iter().map(|&member| rows[member]).collect::<Vec<_>>()))
-        .collect();
+    let balls = balls(points, rows, &clusters);
     let cell =
         |track: usize, column: Option<usize>| column.map_or("", |column| table.rows[rows[track]][column].as_str());
     let medoid = |(ball, (&cluster, members)): (&Ball, (&usize, &Vec<usize>))| {
@@ -95,15 +91,12 @@ pub fn explain(points: &Matrix<f32>, table: &Table, columns: Columns, rows: &[us
 }
 
 fn across(points: &Matrix<f32>, rows: &[usize], clusters: &Groups<usize>) -> Vec<Across> {
-    let distance = |one: usize, other: usize| {
-        let (a, b) = (points.row(rows[one]), points.row(rows[other]));
-        a.iter().zip(b).map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2)).sum::<f64>().sqrt()
-    };
+    let point = |track: usize| points.row(rows[track]);
     let mut found = Vec::new();
     for (place, one) in clusters.members.iter().enumerate() {
         for other in &clusters.members[..place] {
             let pairs = one.iter().flat_map(|&a| other.iter().map(move |&b| [a, b]));
-            let pairs = pairs.map(|tracks| Across { tracks, distance: distance(tracks[0], tracks[1]) });
+            let pairs = pairs.map(|tracks| Across { tracks, distance: distance(point(tracks[0]), point(tracks[1])) });
             found.extend(pairs.min_by(|a, b| a.distance.total_cmp(&b.distance)));
         }
     }

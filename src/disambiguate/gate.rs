@@ -6,8 +6,9 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use super::SURE;
-use super::ball::Ball;
+use super::ball::{Ball, distance};
 use super::calibration::Calibration;
+use crate::catalogue::groups::Groups;
 use crate::matrix::Matrix;
 
 /// A track and whom it is credited to.
@@ -70,19 +71,12 @@ impl<'a> Gate<'a> {
         labels: impl Iterator<Item = (usize, &'a str, usize)>,
         calibration: &'a Calibration,
     ) -> Self {
-        let mut rows: HashMap<&str, Vec<(usize, Vec<usize>)>> = HashMap::new();
-        for (row, name, cluster) in labels {
-            let artists = rows.entry(name).or_default();
-            match artists.iter_mut().find(|(known, _)| *known == cluster) {
-                Some((_, rows)) => rows.push(row),
-                None => artists.push((cluster, vec![row])),
-            }
-        }
-        let artist = |(cluster, rows): (usize, Vec<usize>)| {
+        let groups = Groups::of(labels.map(|(row, name, cluster)| (row, (name, cluster))));
+        let mut artists: HashMap<&str, Vec<Artist>> = HashMap::new();
+        for ((name, cluster), rows) in groups.keys.into_iter().zip(groups.members) {
             let ball = Ball::around(points, &rows);
-            Artist { cluster, rows, ball }
-        };
-        let artists = rows.into_iter().map(|(name, known)| (name, known.into_iter().map(artist).collect())).collect();
+            artists.entry(name).or_default().push(Artist { cluster, rows, ball });
+        }
         Self { points, calibration, artists }
     }
 
@@ -136,8 +130,4 @@ impl Gate<'_> {
         let reach = artist.ball.reach(point);
         self.calibration.membership.odds(reach.distance, reach.spread)
     }
-}
-
-fn distance(a: &[f32], b: &[f32]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2)).sum::<f64>().sqrt()
 }

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use super::SURE;
-use super::ball::{Ball, Reach};
+use super::ball::{Reach, balls};
 use super::constraints::{Constraints, Local};
 use super::membership::Membership;
 use crate::catalogue::groups::Groups;
@@ -128,11 +128,10 @@ impl One<'_> {
         let parts = Groups::of(self.local.parts.iter().copied().enumerate());
         let mut leaves = Matrix::new(0, self.points.cols, Vec::new());
         let mut weights = Vec::with_capacity(parts.keys.len());
-        for members in &parts.members {
-            let rows: Vec<usize> = members.iter().map(|&member| self.rows[member]).collect();
-            leaves.data.extend(Ball::around(self.points, &rows).centroid);
+        for ball in balls(self.points, self.rows, &parts) {
+            leaves.data.extend(ball.centroid);
             leaves.rows += 1;
-            weights.push(rows.len() as f64);
+            weights.push(ball.size);
         }
         let tree = linkage_weighted(scratch, &leaves, &weights, monitor)?;
         let apart: Vec<[usize; 2]> =
@@ -169,11 +168,7 @@ impl One<'_> {
 
     fn decide(&self, labels: &[usize], tree: &Dendrogram) -> Vec<Decision> {
         let clusters = Groups::of(labels.iter().copied().enumerate());
-        let ball = |members: &Vec<usize>| {
-            let rows: Vec<usize> = members.iter().map(|&member| self.rows[member]).collect();
-            Ball::around(self.points, &rows)
-        };
-        let balls: Vec<Ball> = clusters.members.iter().map(ball).collect();
+        let balls = balls(self.points, self.rows, &clusters);
         let top = tree.merges().last().map_or(0.0, |merge| merge.height);
         let decision = |(&row, &cluster): (&usize, &usize)| {
             let point = self.points.row(row);

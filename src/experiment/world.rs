@@ -31,6 +31,7 @@ pub(super) struct World<'a> {
     catalogue: PathBuf,
     out: PathBuf,
     table: Table,
+    catalogue_hash: String,
     /// The fold of every row; None of rows without an artist.
     folds: Vec<Option<usize>>,
     /// A store for each front end.
@@ -58,11 +59,13 @@ impl<'a> World<'a> {
             }
             stores.insert(recipe.hash(), Store::open(&place)?);
         }
-        Ok(Self { plan, catalogue, out: out.to_path_buf(), table, folds, stores })
+        let source = Source { table: &table, subject: &catalogue, artist_column: &plan.artist_column, seed: 0 };
+        let catalogue_hash = source.hash();
+        Ok(Self { plan, catalogue, out: out.to_path_buf(), table, catalogue_hash, folds, stores })
     }
 
-    pub(super) fn catalogue_hash(&self) -> String {
-        self.source(&self.table, 0).hash()
+    pub(super) fn catalogue_hash(&self) -> &str {
+        &self.catalogue_hash
     }
 
     pub(super) fn front_ends(&self) -> Value {
@@ -178,7 +181,7 @@ impl<'a> World<'a> {
     ) -> Result<Model> {
         let path = self.out.join("models").join(format!("{}.safetensors", cell.id()));
         let log = path.with_extension("metrics.jsonl");
-        let state = PathBuf::from(format!("{}.state", path.display()));
+        let state = train::state_path(&path);
         // A state of other settings is refused by `train`; then the cell begins anew.
         let resumed = state.exists().then(|| train(store, selection, config, &path, &log, true, monitor));
         let report = match resumed {

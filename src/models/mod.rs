@@ -17,6 +17,9 @@ use crate::Result;
 use crate::frontend::Recipe;
 use crate::nn::ParamTable;
 
+/// Values of an embedding at most.
+const LARGEST_EMBEDDING: usize = 1 << 16;
+
 /// Where a network gets its input: `n` segments of `frames × bands` mel power, read on demand by the threads that need
 /// them, so that a batch never lies in memory as a whole.
 pub trait Segments: Sync {

@@ -12,6 +12,7 @@ mod validation;
 pub use config::{PRESETS, Preset, TrainConfig, UNLIMITED, Validation, preset};
 pub use objective::ObjectiveSpec;
 pub use overlay::overlay;
+pub use state::path as state_path;
 pub use trainer::{End, Report, train};
 pub use updater::{Step, Updater};
 pub use validation::triplet_error;

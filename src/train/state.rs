@@ -23,7 +23,7 @@ pub(super) struct Progress {
 }
 
 /// Where the state of a run to `out` is kept while it runs.
-pub(super) fn path(out: &Path) -> PathBuf {
+pub fn path(out: &Path) -> PathBuf {
     let mut name = out.as_os_str().to_owned();
     name.push(".state");
     name.into()

@@ -3,6 +3,7 @@
 use minijinja::{AutoEscape, Environment, Value, context};
 use serde::Serialize;
 
+use super::ball::distance;
 use super::explain::{Columns, Explanation, explain};
 use super::labels::{Label, Labels};
 use crate::catalogue::groups::Groups;
@@ -199,11 +200,7 @@ fn distances(points: &Matrix<f32>, rows: &[usize], leaves: &[usize]) -> (Option<
     }
     let row = |leaf: usize| points.row(rows[leaves[leaf]]);
     let pairs = (0..leaves.len()).flat_map(|one| (one + 1..leaves.len()).map(move |other| (one, other)));
-    let all: Vec<f64> = pairs
-        .map(|(one, other)| {
-            row(one).iter().zip(row(other)).map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2)).sum::<f64>().sqrt()
-        })
-        .collect();
+    let all: Vec<f64> = pairs.map(|(one, other)| distance(row(one), row(other))).collect();
     let farthest = all.iter().copied().fold(0.0, f64::max);
     let byte = |distance: &f64| (255.0 * distance / farthest.max(f64::MIN_POSITIVE)).round() as u8;
     (Some(all.iter().map(byte).collect()), farthest)

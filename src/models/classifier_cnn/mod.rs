@@ -21,7 +21,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::model::Moments;
-use super::{Arithmetic, Layer, Network, Segments, Standardisation, TrainingPass};
+use super::{Arithmetic, LARGEST_EMBEDDING, Layer, Network, Segments, Standardisation, TrainingPass};
 use crate::frontend::Recipe;
 use crate::nn::{Init, ParamTable, Pool};
 use crate::{Error, Result};
@@ -30,8 +30,6 @@ use crate::{Error, Result};
 const BLOCKS: [(usize, usize, usize); 4] = [(128, 4, 4), (128, 4, 4), (128, 4, 4), (128, 2, 2)];
 /// Frames of a segment at least: what all pools together make one of.
 const LEAST_FRAMES: usize = 128;
-/// Values of an embedding at most.
-const LARGEST_EMBEDDING: usize = 1 << 16;
 /// Factor before the logarithm.
 const GAIN: f32 = 10.0;
 
@@ -111,6 +109,10 @@ impl Block {
     /// What the block writes.
     fn output(&self) -> Grid {
         self.pool.as_ref().map_or(self.wide(), MaxPool::output)
+    }
+
+    fn norm<'p>(&self, params: &'p [f32], mean: &'p [f32], inverse: &'p [f32]) -> BatchNorm<'p> {
+        BatchNorm { mean, inverse, gain: &params[self.gain.clone()], shift: &params[self.shift.clone()] }
     }
 }
 
@@ -209,20 +211,15 @@ impl Network for ClassifierCnn {
             self.rooms.with(
                 || Room::new(self),
                 |room| {
-                    let Room { input, scratch, wide, narrow } = room;
+                    let Room { input, scratch, convolved, wide, narrow } = room;
                     let mut x: &[f32] = input.read(segments, index, &self.standardisation);
                     for (((block, packed), inverse), (wide, narrow)) in
                         self.blocks.iter().zip(&packed).zip(&inverses).zip(wide.iter_mut().zip(narrow.iter_mut()))
                     {
-                        kernels::conv2d(self.isa, packed, x, wide, scratch);
-                        let norm = BatchNorm {
-                            mean: &params[block.mean.clone()],
-                            inverse,
-                            gain: &params[block.gain.clone()],
-                            shift: &params[block.shift.clone()],
-                        };
-                        let convolved = wide.to_vec();
-                        kernels::batch_norm(self.isa, &norm, &convolved, wide);
+                        let convolved = &mut convolved[..wide.len()];
+                        kernels::conv2d(self.isa, packed, x, convolved, scratch);
+                        let norm = block.norm(params, &params[block.mean.clone()], inverse);
+                        kernels::batch_norm(self.isa, &norm, convolved, wide);
                         match &block.pool {
                             Some(pool) => kernels::max_pool(self.isa, pool, wide, narrow, None),
                             None => narrow.copy_from_slice(wide),
@@ -302,16 +299,20 @@ impl Input {
 struct Room {
     input: Input,
     scratch: Conv2dScratch,
-    /// Behind the convolution of each block, and behind its pool.
+    /// What a convolution writes: as much as the largest.
+    convolved: Vec<f32>,
+    /// Behind the normalisation of each block, and behind its pool.
     wide: Vec<Vec<f32>>,
     narrow: Vec<Vec<f32>>,
 }
 
 impl Room {
     fn new(network: &ClassifierCnn) -> Self {
+        let largest = network.blocks.iter().map(|block| block.wide().len()).max().unwrap_or(0);
         Self {
             input: Input::new(network.isa, network.frames, network.bands),
             scratch: Conv2dScratch::default(),
+            convolved: vec![0.0; largest],
             wide: network.blocks.iter().map(|block| vec![0.0; block.wide().len()]).collect(),
             narrow: network.blocks.iter().map(|block| vec![0.0; block.output().len()]).collect(),
         }

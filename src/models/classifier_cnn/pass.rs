@@ -124,12 +124,6 @@ impl TrainingPass for Pass<'_> {
     }
 }
 
-impl Block {
-    fn norm<'p>(&self, params: &'p [f32], mean: &'p [f32], inverse: &'p [f32]) -> BatchNorm<'p> {
-        BatchNorm { mean, inverse, gain: &params[self.gain.clone()], shift: &params[self.shift.clone()] }
-    }
-}
-
 /// All segments, compressed and normalised.
 fn read(network: &ClassifierCnn, segments: &dyn Segments) -> Vec<f32> {
     let size = network.frames * network.bands;

@@ -17,7 +17,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::model::Moments;
-use super::{Arithmetic, Layer, Network, Segments, Standardisation, TrainingPass};
+use super::{Arithmetic, LARGEST_EMBEDDING, Layer, Network, Segments, Standardisation, TrainingPass};
 use crate::nn::{Init, ParamTable, Pool};
 use crate::{Error, Result};
 
@@ -25,8 +25,6 @@ use crate::{Error, Result};
 const CHANNELS: [usize; 3] = [16, 32, 64];
 /// Pool sizes behind them.
 const POOLS: [usize; 3] = [2, 3, 3];
-/// Values of an embedding at most.
-const LARGEST_EMBEDDING: usize = 1 << 16;
 /// Values of a segment at most; 10 min of 128 bands are a fifth.
 const LARGEST_SEGMENT: usize = 1 << 24;
 

@@ -154,10 +154,10 @@ impl MetricCnn {
         self.pool_features_grad(&room.features, &mut room.d_pooled3);
 
         let Room { input, pooled1, argmax1, d_pooled1, d_pooled2, d_pooled3, lists, .. } = room;
-        let w = |layer: usize| &params[self.weights[layer].clone()];
         let mut layer = |layer: usize, argmax: &[u8], dy: &[f32], x: &[f32], dx: Option<&mut [f32]>| {
             let (dw, db) = two(grads, &self.weights[layer], &self.biases[layer]);
-            let input = ConvGradInput { shape: &self.layers[layer], argmax, dy, x, w: w(layer) };
+            let w = &params[self.weights[layer].clone()];
+            let input = ConvGradInput { shape: &self.layers[layer], argmax, dy, x, w };
             kernels::conv_grad(isa, input, ConvGradOutput { dw, db, dx }, lists);
         };
         layer(2, &stash.argmax3, d_pooled3, &stash.pooled2, Some(d_pooled2));
