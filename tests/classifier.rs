@@ -2,6 +2,8 @@
 //! group of parameters against central differences), and ten updates against PyTorch in `f64` (made by
 //! tools/oracle/torch_classifier.py).
 
+mod common;
+
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -12,6 +14,8 @@ use homonym::optim::{Optimizer, Sgd};
 use homonym::random::Random;
 use homonym::train::{ObjectiveSpec, TrainConfig, Updater};
 use serde_json::Value;
+
+use common::lcg::Lcg;
 
 /// Largest difference of a value of an embedding; measured up to 2e-6.
 const FORWARD: f64 = 2e-5;
@@ -231,28 +235,14 @@ mod script {
     pub(super) const MAP: (f32, f32) = (1.5, -0.7);
 }
 
-/// The script's generator (Numerical Recipes).
-struct Lcg(u32);
-
-impl Lcg {
-    fn uniform(&mut self) -> f32 {
-        self.0 = self.0.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (self.0 >> 8) as f32 / 16_777_216.0
-    }
-
-    fn kernel(&mut self, values: &mut [f32], fan_in: usize) {
-        let limit = (6.0 / fan_in as f64).sqrt();
-        values.fill_with(|| ((2.0 * f64::from(self.uniform()) - 1.0) * limit) as f32);
-    }
-
-    fn batch(&mut self) -> Vec<f32> {
-        let place = |place: usize| {
-            let (row, band) = (place / (script::FRAMES * script::BANDS), place % script::BANDS);
-            (self.uniform(), (1 + band * (row % script::ARTISTS + 2) % 5) as f32)
-        };
-        let values = (0..script::ROWS * script::FRAMES * script::BANDS).map(place);
-        values.map(|(u, shape)| u * u * shape).collect()
-    }
+/// The script's batch.
+fn batch(lcg: &mut Lcg) -> Vec<f32> {
+    let place = |place: usize| {
+        let (row, band) = (place / (script::FRAMES * script::BANDS), place % script::BANDS);
+        (lcg.uniform(), (1 + band * (row % script::ARTISTS + 2) % 5) as f32)
+    };
+    let values = (0..script::ROWS * script::FRAMES * script::BANDS).map(place);
+    values.map(|(u, shape)| u * u * shape).collect()
 }
 
 /// Norm, sum and a fixed product of how far the parameters of a group have moved.
@@ -280,14 +270,15 @@ fn check_trajectory(name: &str, objective: ObjectiveSpec, learning_rate: f32, (l
     let mut lcg = Lcg(7);
     let mut params = network.params().initial(0);
     for param in network.params().iter().filter(|param| param.is_kernel()) {
-        lcg.kernel(&mut params[param.range()], param.shape[1..].iter().product());
+        let fan_in: usize = param.shape[1..].iter().product();
+        lcg.symmetric(&mut params[param.range()], (6.0 / fan_in as f64).sqrt());
     }
     let mut groups: HashMap<String, std::ops::Range<usize>> =
         network.params().iter().map(|param| (param.name.clone(), param.range())).collect();
     if head {
         let (own, weights) = (params.len(), script::DIMS * script::ARTISTS);
         params.resize(own + weights + script::ARTISTS, 0.0);
-        lcg.kernel(&mut params[own..own + weights], script::DIMS);
+        lcg.symmetric(&mut params[own..own + weights], (6.0 / script::DIMS as f64).sqrt());
         groups.insert("classifier.weight".into(), own..own + weights);
         groups.insert("classifier.bias".into(), own + weights..params.len());
     }
@@ -298,7 +289,7 @@ fn check_trajectory(name: &str, objective: ObjectiveSpec, learning_rate: f32, (l
         artists: (0..script::ROWS).map(|row| (row % script::ARTISTS) as u32).collect(),
     };
     for (step, expected) in golden["losses"].as_array().unwrap().iter().enumerate() {
-        let values = lcg.batch();
+        let values = batch(&mut lcg);
         let segments = InMemory { values: &values, size: script::FRAMES * script::BANDS };
         let own = f64::from(updater.update(&segments, &labels, step as u64).loss);
         let error = (own - expected.as_f64().unwrap()).abs() / expected.as_f64().unwrap();

@@ -2,8 +2,7 @@
 //! `check` and `aliases`, from files to files.
 #![cfg(all(feature = "cli", feature = "report"))]
 
-use std::path::Path;
-use std::process::{Command, Output};
+mod common;
 
 use homonym::catalogue::table::Table;
 use homonym::matrix::Matrix;
@@ -11,22 +10,7 @@ use homonym::random::Random;
 use homonym::store::embeddings::{Embeddings, Origin};
 use serde_json::Value;
 
-fn homonym(folder: &Path, arguments: &str) -> Output {
-    let mut program = Command::new(env!("CARGO_BIN_EXE_homonym"));
-    program.current_dir(folder).args(arguments.split_whitespace()).output().unwrap()
-}
-
-fn json(folder: &Path, arguments: &str) -> Value {
-    let output = homonym(folder, &format!("{arguments} --json"));
-    assert!(output.status.success(), "{arguments}: {}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
-}
-
-fn fails(folder: &Path, arguments: &str, code: i32) -> String {
-    let output = homonym(folder, arguments);
-    assert_eq!(output.status.code(), Some(code), "{arguments}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stderr).unwrap()
-}
+use common::{fails, homonym, json, json_of};
 
 const DIMS: usize = 12;
 
@@ -61,7 +45,7 @@ fn example() -> tempfile::TempDir {
     let path = folder.path();
     tracks(100, 40, 6, 2, |artist| format!("artist {artist}")).write(&path.join("known")).unwrap();
     tracks(0, 20, 5, 3, |artist| format!("name {}", artist / 2)).write(&path.join("catalogue")).unwrap();
-    json(path, "calibrate known --out c.json");
+    json_of("calibration", path, "calibrate known --out c.json");
     json(path, "split catalogue --calibration c.json --out labels.csv --names names.csv");
     folder
 }
@@ -70,7 +54,7 @@ fn example() -> tempfile::TempDir {
 fn a_calibration_says_where_to_cut_and_how_sure_that_is() {
     let folder = example();
     let path = folder.path();
-    let report = json(path, "calibrate known --out again.json --repeats 3");
+    let report = json_of("calibration", path, "calibrate known --out again.json --repeats 3");
     assert_eq!(report["schema"], "homonym.calibration/1");
     for (figure, least) in [("ami", 0.9), ("precision", 0.9), ("recall", 0.9)] {
         let [value, low, high] =
@@ -85,7 +69,7 @@ fn a_calibration_says_where_to_cut_and_how_sure_that_is() {
     noisy.points.data.iter_mut().for_each(|x| *x += (1.5 * random.normal()) as f32);
     noisy.write(&path.join("noisy")).unwrap();
     let threshold = |cost: &str| {
-        let report = json(path, &format!("calibrate noisy --out c2.json --repeats 3 --cost {cost}"));
+        let report = json_of("calibration", path, &format!("calibrate noisy --out c2.json --repeats 3 --cost {cost}"));
         report["threshold"].as_f64().unwrap()
     };
     assert!(threshold("1000:1") < threshold("1:1000"));
@@ -240,12 +224,8 @@ fn aliases_and_explanations_are_found() {
     assert_eq!(summary["artists"], 21);
     let first = &Table::read(&path.join("aliases.csv")).unwrap().rows[0];
     assert_eq!((first[0].as_str(), first[3].as_str(), first[7].as_str()), ("name 2", "Name 2", "1.0000"));
-    let mut command = Command::new(env!("CARGO_BIN_EXE_homonym"));
-    let output = command
-        .current_dir(path)
-        .args(["explain", "catalogue", "--labels", "labels.csv", "--name", "name 1"])
-        .output()
-        .unwrap();
+    let mut explain = homonym(path, "explain catalogue --labels labels.csv --name");
+    let output = explain.arg("name 1").output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(
         output.status.success() && text.contains("typical of artist 2") && text.contains("across a border"),

@@ -1,35 +1,15 @@
 //! The verbs `cluster`, `split`, `measure` and `evaluate` from files to files.
 #![cfg(feature = "cli")]
 
-use std::path::Path;
-use std::process::{Command, Output};
+mod common;
 
 use homonym::catalogue::table::Table;
 use homonym::matrix::Matrix;
 use homonym::random::Random;
 use homonym::store::embeddings::Embeddings;
 use homonym::store::npy;
-use serde_json::Value;
 
-fn homonym(folder: &Path, arguments: &str) -> Output {
-    let mut program = Command::new(env!("CARGO_BIN_EXE_homonym"));
-    program.current_dir(folder).args(arguments.split_whitespace()).output().unwrap()
-}
-
-/// Runs, expects success, parses the JSON.
-fn json(folder: &Path, arguments: &str) -> Value {
-    let output = homonym(folder, &format!("{arguments} --json"));
-    assert!(output.status.success(), "{arguments}: {}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
-}
-
-/// Runs, expects an exit code, returns what was said.
-fn fails(folder: &Path, arguments: &str, code: i32) -> String {
-    let output = homonym(folder, arguments);
-    assert_eq!(output.status.code(), Some(code), "{arguments}: {}", String::from_utf8_lossy(&output.stderr));
-    assert!(output.stdout.is_empty());
-    String::from_utf8(output.stderr).unwrap()
-}
+use common::{fails, json};
 
 /// Ten names with two artists each, five tracks an artist, well apart; one track has no name.
 fn example() -> tempfile::TempDir {

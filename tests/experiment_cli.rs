@@ -1,58 +1,33 @@
 //! `dataset`, `train --dataset`, `evaluate --list` and `experiment` as a user runs them.
 #![cfg(feature = "cli")]
 
-use std::fs;
-use std::path::Path;
-use std::process::Command;
+mod common;
 
-use homonym::random::Random;
+use std::fs;
+
 use serde_json::Value;
+
+use common::{fails, json, json_of, write_chord};
 
 const ARTISTS: usize = 14;
 const TRACKS: usize = 6;
-
-/// Four seconds of an artist's chord in noise.
-fn write_track(path: &Path, artist: usize, track: usize) {
-    let spec = hound::WavSpec {
-        channels: 1,
-        sample_rate: 22_050,
-        bits_per_sample: 16,
-        sample_format: hound::SampleFormat::Int,
-    };
-    let mut writer = hound::WavWriter::create(path, spec).unwrap();
-    let mut random = Random::keyed(artist as u64, &[track as u64]);
-    for time in 0..88_200 {
-        let tone = |hertz: f64| (std::f64::consts::TAU * hertz * f64::from(time) / 22_050.0).sin();
-        let root = 150.0 * (artist + 1) as f64;
-        let sample = tone(root) + tone(root * 2.5) + 0.5 * random.normal();
-        writer.write_sample((sample * 4000.0) as i16).unwrap();
-    }
-    writer.finalize().unwrap();
-}
 
 /// A folder with a catalogue of chords.
 fn example() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let mut catalogue = "path,artist,album,genre\n".to_owned();
     for (artist, track) in (0..ARTISTS * TRACKS).map(|place| (place / TRACKS, place % TRACKS)) {
-        write_track(&folder.path().join(format!("{artist}-{track}.wav")), artist, track);
+        write_chord(
+            &folder.path().join(format!("{artist}-{track}.wav")),
+            4,
+            150.0 * (artist + 1) as f64,
+            artist,
+            track,
+        );
         catalogue += &format!("{artist}-{track}.wav,artist {artist},album {},genre {}\n", track / 2, artist % 2);
     }
     fs::write(folder.path().join("c.csv"), catalogue).unwrap();
     folder
-}
-
-fn homonym(folder: &Path, arguments: &str) -> (Option<i32>, String, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_homonym"));
-    let output = command.current_dir(folder).args(arguments.split_whitespace()).output().unwrap();
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    (output.status.code(), text(&output.stdout), text(&output.stderr))
-}
-
-fn json(folder: &Path, arguments: &str) -> Value {
-    let (code, out, told) = homonym(folder, &format!("{arguments} --json"));
-    assert_eq!(code, Some(0), "{arguments}: {told}");
-    serde_json::from_str(&out).unwrap()
 }
 
 #[test]
@@ -62,12 +37,12 @@ fn datasets_are_trained_on_and_evaluated_by() {
     let sizes = "--train-tracks 4 --validation-tracks 2 --excerpt 3 --seconds 1 --seed 1";
     let small = json(path, &format!("dataset msd-small c.csv --out sets/small --artists 8 {sizes}"));
     assert_eq!((&small["parts"][0]["tracks"], &small["parts"][0]["samples"]), (&32.into(), &96.into()));
-    let (code, _, told) = homonym(path, "dataset msd-small c.csv --out sets/small");
-    assert!(code == Some(2) && told.contains("--force"), "{told}");
-    let (code, _, told) = homonym(path, "dataset msd-small c.csv --out sets/large");
-    assert!(code == Some(1) && told.contains("0 of 14") && told.contains("17 tracks"), "{told}");
-    let (code, _, told) = homonym(path, "dataset unseen c.csv --out sets/x --albums 3");
-    assert!(code == Some(2) && told.contains("--albums"), "{told}");
+    let told = fails(path, "dataset msd-small c.csv --out sets/small", 2);
+    assert!(told.contains("--force"), "{told}");
+    let told = fails(path, "dataset msd-small c.csv --out sets/large", 1);
+    assert!(told.contains("0 of 14") && told.contains("17 tracks"), "{told}");
+    let told = fails(path, "dataset unseen c.csv --out sets/x --albums 3", 2);
+    assert!(told.contains("--albums"), "{told}");
 
     json(path, "extract c.csv --out store");
     fs::write(path.join("t.toml"), "segment = 1.0\n[network]\ndims = 8\n[batch]\nartists = 4\nsamples = 2\n").unwrap();
@@ -77,10 +52,10 @@ fn datasets_are_trained_on_and_evaluated_by() {
         (&trained["artists"], &trained["tracks"], &trained["held_out_artists"]),
         (&8.into(), &32.into(), &8.into())
     );
-    let (code, _, told) = homonym(path, &format!("{train} --segment 2 --out n.safetensors"));
-    assert!(code == Some(2) && told.contains("longer than the dataset's samples of 1 s"), "{told}");
-    let (code, _, told) = homonym(path, "train store --preset classifier --steps 1 --out n.safetensors");
-    assert!(code == Some(1) && told.contains("extract --preset classifier"), "{told}");
+    let told = fails(path, &format!("{train} --segment 2 --out n.safetensors"), 2);
+    assert!(told.contains("longer than the dataset's samples of 1 s"), "{told}");
+    let told = fails(path, "train store --preset classifier --steps 1 --out n.safetensors", 1);
+    assert!(told.contains("extract --preset classifier"), "{told}");
 
     let without = "--without sets/small/train.csv";
     json(path, &format!("dataset unseen c.csv --out sets/unseen {without} --model-tracks 4 --test-tracks 2"));
@@ -92,8 +67,8 @@ fn datasets_are_trained_on_and_evaluated_by() {
     let reduced = json(path, "combine tracks mfcc --dims 5 --fit-where genre!=x --out reduced");
     assert_eq!(reduced["dims"], 5);
     assert!(reduced["variance"].as_f64().is_some_and(|share| share > 0.3 && share < 1.0), "{reduced}");
-    let (code, _, told) = homonym(path, "combine tracks mfcc --dims 900 --out x");
-    assert!(code == Some(2) && told.contains("1..=48"), "{told}");
+    let told = fails(path, "combine tracks mfcc --dims 900 --out x", 2);
+    assert!(told.contains("1..=48"), "{told}");
     let list = "--list sets/unseen/unseen.csv --part-column part";
     let classified = json(path, &format!("evaluate classification tracks {list}"));
     assert_eq!((&classified["artists"], &classified["tests"]), (&6.into(), &12.into()));
@@ -104,8 +79,8 @@ fn datasets_are_trained_on_and_evaluated_by() {
     assert_eq!(clustered["ami"], 1.0, "chords are told apart by their cepstra");
     let lines = fs::read_to_string(path.join("names.csv")).unwrap().lines().count();
     assert_eq!(lines, 1 + clustered["per_name"].as_array().unwrap().len());
-    let (code, _, told) = homonym(path, "evaluate verification tracks --names x.csv");
-    assert!(code == Some(2) && told.contains("--names"), "{told}");
+    let told = fails(path, "evaluate verification tracks --names x.csv", 2);
+    assert!(told.contains("--names"), "{told}");
 }
 
 const PLAN: &str = r#"
@@ -150,10 +125,10 @@ fn an_experiment_runs_resumes_and_draws() {
     let path = folder.path();
     fs::create_dir(path.join("plans")).unwrap();
     fs::write(path.join("plans/e.toml"), PLAN.replace("folds = 2", "folds = 2\ntypo = 1")).unwrap();
-    let (code, _, told) = homonym(path, "experiment plans/e.toml --out result");
-    assert!(code == Some(1) && told.contains("typo"), "{told}");
+    let told = fails(path, "experiment plans/e.toml --out result", 1);
+    assert!(told.contains("typo"), "{told}");
     fs::write(path.join("plans/e.toml"), PLAN).unwrap();
-    let cells = json(path, "experiment plans/e.toml --out result --dry-run");
+    let cells = json_of("experiment.plan", path, "experiment plans/e.toml --out result --dry-run");
     assert_eq!(cells["cells"].as_array().unwrap().len(), 8 + 8 + 4 + 2);
     assert!(!path.join("result").exists());
     let report = json(path, "experiment plans/e.toml --out result");

@@ -1,30 +1,15 @@
 //! `homonym extract` and `homonym inspect` as a user runs them.
+#![cfg(feature = "cli")]
+
+mod common;
 
 use std::path::Path;
-use std::process::{Command, Output};
 
-/// A second of a tone as a WAV file.
-fn write_tone(path: &Path, hertz: f32) {
-    let spec = hound::WavSpec {
-        channels: 1,
-        sample_rate: 22_050,
-        bits_per_sample: 16,
-        sample_format: hound::SampleFormat::Int,
-    };
-    let mut writer = hound::WavWriter::create(path, spec).unwrap();
-    for time in 0..22_050 {
-        let phase = std::f32::consts::TAU * hertz * time as f32 / 22_050.0;
-        writer.write_sample((phase.sin() * 10_000.0) as i16).unwrap();
-    }
-    writer.finalize().unwrap();
-}
+use common::{fails, homonym, json, json_of, told, write_wav};
 
-fn homonym(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_homonym")).args(arguments).current_dir(folder).output().unwrap()
-}
-
-fn json(output: &Output) -> serde_json::Value {
-    serde_json::from_slice(&output.stdout).unwrap()
+/// A second of a tone.
+fn write_tone(path: &Path, hertz: f64) {
+    write_wav(path, (0..22_050).map(|time| 0.3 * (std::f64::consts::TAU * hertz * f64::from(time) / 22_050.0).sin()));
 }
 
 #[test]
@@ -36,44 +21,40 @@ fn a_catalogue_becomes_a_store() {
     write_tone(&folder.join("music/a.wav"), 440.0);
     write_tone(&folder.join("music/b.wav"), 880.0);
 
-    let plan = homonym(folder, &["extract", "music/c.csv", "--out", "store", "--dry-run", "--json"]);
-    assert_eq!((json(&plan)["to_extract"].as_u64(), json(&plan)["missing"].as_array().unwrap().len()), (Some(3), 1));
+    let plan = json_of("extract.plan", folder, "extract music/c.csv --out store --dry-run");
+    assert_eq!((plan["to_extract"].as_u64(), plan["missing"].as_array().unwrap().len()), (Some(3), 1));
     assert!(!folder.join("store").exists());
 
-    let run = homonym(folder, &["extract", "music/c.csv", "--out", "store", "--json"]);
+    let run = homonym(folder, "extract music/c.csv --out store --json").output().unwrap();
     assert_eq!(run.status.code(), Some(3), "one input failed");
-    let told = String::from_utf8_lossy(&run.stderr).into_owned();
-    assert!(told.contains("gone.wav is left out") && told.contains("1 rows name no artist"), "{told}");
-    assert_eq!(json(&run)["schema"], "homonym.extract/1");
-    assert_eq!((json(&run)["tracks"].as_u64(), json(&run)["frames"].as_u64()), (Some(2), Some(88)));
+    let said = told(&run);
+    assert!(said.contains("gone.wav is left out") && said.contains("1 rows name no artist"), "{said}");
+    let run: serde_json::Value = serde_json::from_slice(&run.stdout).unwrap();
+    assert_eq!(run["schema"], "homonym.extract/1");
+    assert_eq!((run["tracks"].as_u64(), run["frames"].as_u64()), (Some(2), Some(88)));
 
     write_tone(&folder.join("music/gone.wav"), 220.0);
-    let resumed = homonym(folder, &["extract", "music/c.csv", "--out", "store", "--resume", "--json"]);
-    assert_eq!((resumed.status.code(), json(&resumed)["added"].as_u64()), (Some(0), Some(1)));
+    assert_eq!(json(folder, "extract music/c.csv --out store --resume")["added"], 1);
 
-    let seen = homonym(folder, &["inspect", "store", "--verify", "--json"]);
-    let seen = json(&seen);
+    let seen = json(folder, "inspect store --verify");
     assert_eq!((&seen["complete"], &seen["verified"]), (&true.into(), &true.into()));
     assert_eq!((seen["tracks"].as_u64(), seen["audio_seconds"].as_f64()), (Some(3), Some(3.0)));
-    let text = homonym(folder, &["inspect", "store"]);
+    let text = homonym(folder, "inspect store").output().unwrap();
     assert!(String::from_utf8_lossy(&text.stdout).contains("feature store complete"));
 }
 
 #[test]
 fn what_cannot_be_done_is_said_and_fails() {
     let folder = tempfile::tempdir().unwrap();
-    let folder = folder.path();
     for (arguments, code, says) in [
-        (vec!["inspect", "nothing"], 1, "found nothing"),
-        (vec!["inspect", "."], 1, "store.json"),
-        (vec!["extract", "c.csv", "--out", "store"], 1, "c.csv"),
-        (vec!["extract", "c.csv"], 2, "--out"),
-        (vec!["extract", "c.csv", "--out", "s", "--force", "--resume"], 2, "--resume"),
-        (vec!["extract", "c.csv", "--out", "s", "--precision", "f8"], 2, "f16, f32"),
+        ("inspect nothing", 1, "found nothing"),
+        ("inspect .", 1, "store.json"),
+        ("extract c.csv --out store", 1, "c.csv"),
+        ("extract c.csv", 2, "--out"),
+        ("extract c.csv --out s --force --resume", 2, "--resume"),
+        ("extract c.csv --out s --precision f8", 2, "f16, f32"),
     ] {
-        let output = homonym(folder, &arguments);
-        let told = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(code), "{told}");
+        let told = fails(folder.path(), arguments, code);
         assert!(told.contains(says), "{told}");
     }
 }

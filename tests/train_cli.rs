@@ -1,69 +1,21 @@
 //! From audio files to artists told apart as a user does it: `extract`, `train`, `embed`, `split`, `evaluate`, `run`.
 #![cfg(feature = "cli")]
 
+mod common;
+
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use homonym::random::Random;
 use homonym::store::embeddings::Embeddings;
 use homonym_kernels::Tiles;
 use serde_json::Value;
 
+use common::{fails, homonym, json, json_of, told, write_chord};
+
 const ARTISTS: usize = 6;
 const TRACKS: usize = 4;
-
-/// Two seconds of an artist's chord in noise as a WAV file.
-fn write_track(path: &Path, artist: usize, track: usize) {
-    let spec = hound::WavSpec {
-        channels: 1,
-        sample_rate: 22_050,
-        bits_per_sample: 16,
-        sample_format: hound::SampleFormat::Int,
-    };
-    let mut writer = hound::WavWriter::create(path, spec).unwrap();
-    let mut random = Random::keyed(artist as u64, &[track as u64]);
-    for time in 0..44_100 {
-        let tone = |hertz: f64| (std::f64::consts::TAU * hertz * f64::from(time) / 22_050.0).sin();
-        let root = 200.0 * (artist + 1) as f64;
-        let sample = tone(root) + tone(root * 2.5) + 0.5 * random.normal();
-        writer.write_sample((sample * 4000.0) as i16).unwrap();
-    }
-    writer.finalize().unwrap();
-}
-
-fn homonym(folder: &Path, arguments: &str) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_homonym"));
-    command.current_dir(folder).args(arguments.split_whitespace());
-    command
-}
-
-/// Runs, expects success, parses the JSON of the schema that the verb names.
-fn json(folder: &Path, arguments: &str) -> Value {
-    let verb = arguments.split_whitespace().next().unwrap();
-    json_of(verb, folder, arguments)
-}
-
-fn json_of(schema: &str, folder: &Path, arguments: &str) -> Value {
-    let output = homonym(folder, arguments).arg("--json").output().unwrap();
-    assert!(output.status.success(), "{arguments}: {}", told(&output));
-    let value: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(value["schema"], format!("homonym.{schema}/1"));
-    value
-}
-
-fn told(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
-/// Runs, expects an exit code, returns what was said.
-fn fails(folder: &Path, arguments: &str, code: i32) -> String {
-    let output = homonym(folder, arguments).output().unwrap();
-    assert_eq!(output.status.code(), Some(code), "{arguments}: {}", told(&output));
-    assert!(output.stdout.is_empty(), "{arguments}");
-    told(&output)
-}
 
 /// A folder with `c.csv`, `small.toml` and the feature store `store`.
 fn example() -> tempfile::TempDir {
@@ -71,7 +23,7 @@ fn example() -> tempfile::TempDir {
     let path = folder.path();
     let mut catalogue = "path,artist,name\n".to_owned();
     for (artist, track) in (0..ARTISTS * TRACKS).map(|place| (place / TRACKS, place % TRACKS)) {
-        write_track(&path.join(format!("{artist}-{track}.wav")), artist, track);
+        write_chord(&path.join(format!("{artist}-{track}.wav")), 2, 200.0 * (artist + 1) as f64, artist, track);
         catalogue += &format!("{artist}-{track}.wav,artist {artist},name {}\n", artist / 2);
     }
     fs::write(path.join("c.csv"), catalogue).unwrap();

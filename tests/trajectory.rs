@@ -3,6 +3,8 @@
 //! Inputs, initial weights and triplets come from the generator that the script has too; triplets are drawn, not mined, so
 //! that a rounding cannot choose another one.
 
+mod common;
+
 use std::path::Path;
 
 use homonym::loss::triplet_loss;
@@ -13,6 +15,8 @@ use homonym::nn::Init;
 use homonym::optim::RmsProp;
 use homonym::store::npy;
 use serde_json::Value;
+
+use common::lcg::Lcg;
 
 /// Relative error of the loss at any step; measured up to 1e-6.
 const LOSS: f64 = 1e-5;
@@ -32,30 +36,11 @@ const MARGIN: f32 = 0.2;
 const INPUT: (f32, f32) = (0.5, -3.5);
 const OPTIMIZER: RmsProp = RmsProp { learning_rate: 1e-4, rho: 0.9, epsilon: 1e-8 };
 
-/// The script's generator (Numerical Recipes).
-struct Lcg(u32);
-
-impl Lcg {
-    fn next(&mut self) -> u32 {
-        self.0 = self.0.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        self.0 >> 8
-    }
-
-    fn uniform(&mut self) -> f32 {
-        self.next() as f32 / 16_777_216.0
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        self.next() as usize % bound
-    }
-}
-
 fn initial_params(network: &dyn Network, lcg: &mut Lcg) -> Vec<f32> {
     let mut params = vec![0.0; network.params().len()];
     for param in network.params().iter() {
         if let Init::Glorot { fan_in, fan_out } = param.init {
-            let limit = (6.0 / (fan_in + fan_out) as f64).sqrt();
-            params[param.range()].fill_with(|| ((2.0 * f64::from(lcg.uniform()) - 1.0) * limit) as f32);
+            lcg.symmetric(&mut params[param.range()], (6.0 / (fan_in + fan_out) as f64).sqrt());
         }
     }
     params

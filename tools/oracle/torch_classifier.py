@@ -1,11 +1,10 @@
 """Golden training trajectories from PyTorch: ten updates of the classifier's network in float64, under softmax cross-entropy
 and under the cosine hinge of its siamese variant, with L2 regularisation and SGD with Nesterov momentum and decay.
 
-Inputs and initial weights follow from the linear congruential generator that tests/classifier.rs has too. Convolutions are
-padded by hand as TensorFlow's "same" does, batch normalisation and the optimiser are written out in Keras' form. Writes
-tests/golden/classifier.json: the loss (without the L2 term) of every step; for some steps and each parameter the L2 norm of
-its change so far, the sum of the change and its product with a fixed vector; the same figures of PyTorch in float32 are how
-far rounding alone leads.
+Inputs and initial weights follow from the generator in lcg.py. Convolutions are padded by hand as TensorFlow's "same"
+does, batch normalisation and the optimiser are written out in Keras' form. Writes tests/golden/classifier.json: the
+loss (without the L2 term) of every step; for some steps and each parameter the L2 norm of its change so far, the sum of
+the change and its product with a fixed vector; the same figures of PyTorch in float32 are how far rounding alone leads.
 
 Run from the root of the repository:  python tools/oracle/torch_classifier.py
 """
@@ -19,6 +18,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from lcg import Lcg
+
 OUT = pathlib.Path("tests/golden/classifier.json")
 FRAMES, BANDS, DIMS, ROWS, ARTISTS, STEPS = 160, 12, 24, 12, 3, 10
 NEGATIVES, MARGIN = 4, 0.4
@@ -30,24 +31,8 @@ BLOCKS = [(128, 4, 4), (128, 4, 4), (128, 4, 4), (128, 2, 2), (DIMS, 1, 1)]
 MILESTONES = [1, 5, 10]
 
 
-class Lcg:
-    """Numerical Recipes' generator; `uniform` gives its upper 24 bits as a fraction, exact in float32."""
-
-    def __init__(self, seed):
-        self.state = seed
-
-    def next(self):
-        self.state = (1664525 * self.state + 1013904223) % 2**32
-        return self.state
-
-    def uniform(self, count):
-        return np.array([self.next() >> 8 for _ in range(count)], np.float32) * np.float32(2.0**-24)
-
-
 def kernel(lcg, fan_in, *shape):
-    limit = math.sqrt(6.0 / fan_in)
-    weight = (2 * lcg.uniform(math.prod(shape)).astype(np.float64) - 1) * limit
-    return weight.astype(np.float32).reshape(shape)
+    return lcg.symmetric(math.prod(shape), math.sqrt(6.0 / fan_in)).reshape(shape)
 
 
 def initial_params(lcg, objective):

@@ -1,8 +1,8 @@
 """Golden training trajectories from PyTorch: ten updates of the paper's network in float64, for both readings of the
 temporal pooling, without dropout.
 
-Inputs, initial weights and triplets follow from one linear congruential generator (see `Lcg`), which tests/trajectory.rs
-has too. RMSProp is written out in Keras' form, with epsilon outside of the root. Writes to tests/golden/trajectory:
+Inputs, initial weights and triplets follow from the generator in lcg.py. RMSProp is written out in Keras' form, with
+epsilon outside of the root. Writes to tests/golden/trajectory:
 
 NAME.params.npy     all parameters after the last update, flat, in the order of the engine (convolutions as outputs x 3 x
                     3 x inputs, dense as inputs x outputs), float64 rounded to float32
@@ -21,6 +21,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from lcg import Lcg
+
 FOLDER = pathlib.Path("tests/golden/trajectory")
 FRAMES, BANDS, DIMS = 60, 40, 16
 ARTISTS, PER_ARTIST, STEPS, MARGIN = 4, 3, 10, 0.2
@@ -30,34 +32,15 @@ CHANNELS, POOLS = [1, 16, 32, 64], [2, 3, 3]
 MILESTONES = [1, 5, 10]
 
 
-class Lcg:
-    """Numerical Recipes' generator; `uniform` gives its upper 24 bits as a fraction, exact in float32."""
-
-    def __init__(self, seed):
-        self.state = seed
-
-    def next(self):
-        self.state = (1664525 * self.state + 1013904223) % 2**32
-        return self.state
-
-    def uniform(self, count):
-        return np.array([self.next() >> 8 for _ in range(count)], np.float32) * np.float32(2.0**-24)
-
-    def below(self, bound):
-        return (self.next() >> 8) % bound
-
-
 def initial_params(lcg, features):
     """Glorot uniform weights, zero biases: [(name, array in the engine's layout)]."""
     params = []
     for layer, (inputs, outputs) in enumerate(zip(CHANNELS, CHANNELS[1:]), 1):
-        limit = math.sqrt(6.0 / (9 * inputs + 9 * outputs))
-        weight = (2 * lcg.uniform(outputs * 9 * inputs).astype(np.float64) - 1) * limit
-        params.append((f"conv{layer}.weight", weight.astype(np.float32).reshape(outputs, 3, 3, inputs)))
+        weight = lcg.symmetric(outputs * 9 * inputs, math.sqrt(6.0 / (9 * inputs + 9 * outputs)))
+        params.append((f"conv{layer}.weight", weight.reshape(outputs, 3, 3, inputs)))
         params.append((f"conv{layer}.bias", np.zeros(outputs, np.float32)))
-    limit = math.sqrt(6.0 / (features + DIMS))
-    weight = (2 * lcg.uniform(features * DIMS).astype(np.float64) - 1) * limit
-    params.append(("dense.weight", weight.astype(np.float32).reshape(features, DIMS)))
+    weight = lcg.symmetric(features * DIMS, math.sqrt(6.0 / (features + DIMS)))
+    params.append(("dense.weight", weight.reshape(features, DIMS)))
     params.append(("dense.bias", np.zeros(DIMS, np.float32)))
     return params
 
