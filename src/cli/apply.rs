@@ -25,7 +25,7 @@ impl Apply {
     pub(super) fn run(self, console: &Console) -> Result<Outcome> {
         let mut labels = Labels::read(&self.labels)?;
         let applied = apply(&mut labels, &read_decisions(&self.decisions)?)?;
-        labels.table(None).write(&self.out)?;
+        labels.table().write(&self.out)?;
         console.result("homonym.apply/1", &applied, || {
             format!(
                 "{}: {} decisions, {} names skipped, {} tracks changed, {} tracks unknown",

@@ -7,14 +7,15 @@ use serde::Serialize;
 use super::{Console, Outcome};
 use crate::catalogue::list::keys;
 use crate::catalogue::table::Table;
-use crate::disambiguate::{Calibration, Credit, Gate, Judgement, Labels, Rate, SURE, Verdict};
+use crate::disambiguate::{Calibration, Credit, Gate, Judgement, Labels, Level, Verdict};
 use crate::store::embeddings::Embeddings;
 use crate::{Error, Result};
 
 /// Check new tracks against a catalogue: do they sound like the artist they are credited to?
 ///
 /// Accepts what does, rejects what sounds like another artist of the name or like none of them, holds what is not clear or
-/// not known; with reasons, and the error rates that accepting has on labelled names.
+/// not known; with reasons. The levels are those of the calibration for an error rate: at most such a share of others' tracks
+/// is accepted, and of own tracks rejected.
 #[derive(clap::Args)]
 pub(super) struct Check {
     /// Embeddings of the new tracks, by the catalogue's model.
@@ -34,6 +35,9 @@ pub(super) struct Check {
     /// The column of the release with the artist of that name (the cluster); empty means any.
     #[arg(long, value_name = "COLUMN")]
     cluster_column: Option<String>,
+    /// The share of errors to allow: 0.01, 0.02, 0.05, 0.1 or 0.2. The fewer, the more tracks are held.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.05)]
+    error: f64,
     /// Where to write a row a track [default: only print].
     #[arg(long, short, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -55,8 +59,9 @@ struct Summary<'a> {
     accepted: usize,
     held: usize,
     rejected: usize,
-    /// What accepting at the level of certainty brings on labelled names.
-    rate: Option<Rate>,
+    /// What decided, and what it brings on labelled names: for credits to an artist of a name, and to a name alone.
+    artist_level: Level,
+    name_level: Level,
     tracks: Vec<Checked<'a>>,
 }
 
@@ -78,7 +83,7 @@ impl Check {
             let label = by_track.get(key)?;
             Some((row, label.name.as_str(), label.cluster))
         });
-        let gate = Gate::new(&catalogue.points, artists, &calibration);
+        let gate = Gate::new(&catalogue.points, artists, &calibration, self.error)?;
         let name = release.table.require(&self.name_column, "--name-column")?;
         let cluster = self.cluster_column.as_ref().map(|column| release.table.require(column, "--cluster-column"));
         let cluster = cluster.transpose()?;
@@ -100,7 +105,8 @@ impl Check {
             accepted: count(Verdict::Accept),
             held: count(Verdict::Hold),
             rejected: count(Verdict::Reject),
-            rate: calibration.membership.rate(SURE),
+            artist_level: *gate.level(true),
+            name_level: *gate.level(false),
             tracks,
         };
         if let Some(out) = &self.out {
@@ -153,12 +159,8 @@ impl Summary<'_> {
             text += &format!("{:<7} {track_id} ({name}): {}\n", word(judgement.verdict), judgement.reason);
         }
         text += &format!("{} accepted, {} held, {} rejected", self.accepted, self.held, self.rejected);
-        if let Some(Rate { probability, own, others }) = self.rate {
-            text += &format!(
-                "\non labelled names, accepting at {probability:.2} accepts {:.1} % of own tracks and {:.1} % of others'",
-                100.0 * own,
-                100.0 * others
-            );
+        for (credit, level) in [("an artist of a name", self.artist_level), ("a name alone", self.name_level)] {
+            text += &format!("\non labelled names, credited to {credit}: {}", level.describe());
         }
         text
     }

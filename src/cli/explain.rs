@@ -6,7 +6,8 @@ use serde::Serialize;
 
 use super::{Console, Outcome};
 use crate::catalogue::list::keys;
-use crate::disambiguate::{Columns, Explanation, Labels, explain};
+use crate::cluster::linkage;
+use crate::disambiguate::{Columns, Explanation, Label, Labels, explain};
 use crate::store::embeddings::Embeddings;
 use crate::{Error, Result};
 
@@ -30,6 +31,9 @@ struct Summary<'a> {
     /// What the places in the explanation mean.
     tracks: Vec<&'a str>,
     clusters: Vec<usize>,
+    confidence: Vec<f64>,
+    /// Empty where the labels do not say.
+    stability: Vec<f64>,
     #[serde(flatten)]
     explanation: Explanation,
 }
@@ -40,20 +44,28 @@ impl Explain {
         let labels = Labels::read(&self.labels)?;
         let by_track = labels.by_track();
         let keys = keys(&embeddings.table, &self.prefix)?;
-        let (mut rows, mut clusters) = (Vec::new(), Vec::new());
+        let (mut rows, mut found): (Vec<usize>, Vec<&Label>) = (Vec::new(), Vec::new());
         for (row, key) in keys.iter().enumerate() {
             if let Some(label) = by_track.get(key).filter(|label| label.name == self.name) {
                 rows.push(row);
-                clusters.push(label.cluster);
+                found.push(label);
             }
         }
         if rows.is_empty() {
             return Err(Error::setting("--name", format!("no labelled track is under `{}`", self.name)));
         }
         let table = &embeddings.table;
-        let explanation = explain(&embeddings.points, table, Columns::of(table), &rows, &clusters);
-        let tracks = rows.iter().map(|&row| keys[row]).collect();
-        let summary = Summary { name: &self.name, tracks, clusters, explanation };
+        let clusters: Vec<usize> = found.iter().map(|label| label.cluster).collect();
+        let tree = linkage(&embeddings.points.select(&rows), console)?;
+        let explanation = explain(&embeddings.points, table, Columns::of(table), &rows, &tree, &clusters);
+        let summary = Summary {
+            name: &self.name,
+            tracks: rows.iter().map(|&row| keys[row]).collect(),
+            clusters,
+            confidence: found.iter().map(|label| label.confidence).collect(),
+            stability: found.iter().filter_map(|label| label.stability).collect(),
+            explanation,
+        };
         console.result("homonym.explain/1", &summary, || summary.text())?;
         Ok(Outcome::Done)
     }
@@ -61,8 +73,16 @@ impl Explain {
 
 impl Summary<'_> {
     fn text(&self) -> String {
-        let track = |place: usize| format!("{} (artist {})", self.tracks[place], self.clusters[place]);
-        let mut lines = vec![format!("{}: {} tracks", self.name, self.tracks.len())];
+        let track = |place: usize| {
+            let stability =
+                self.stability.get(place).map_or(String::new(), |stability| format!(", {stability:.2} stable"));
+            let (track, cluster, confidence) = (self.tracks[place], self.clusters[place], self.confidence[place]);
+            format!("{track} (artist {cluster}, {confidence:.2} sure{stability})")
+        };
+        let Explanation { made, not_made, medoids, .. } = &self.explanation;
+        let mut lines = vec![format!("{}: {} tracks of {} artists", self.name, self.tracks.len(), medoids.len())];
+        lines.extend(made.map(|made| format!("highest merge within an artist: {made:.4}")));
+        lines.extend(not_made.map(|not_made| format!("lowest merge that would join two: {not_made:.4}")));
         for (cluster, medoid) in &self.explanation.medoids {
             lines.push(format!("typical of artist {cluster}: {}", self.tracks[*medoid]));
         }

@@ -1,19 +1,21 @@
 //! `homonym export`: labels beside the user's own columns.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+use serde_json::json;
 
 use super::{Console, Outcome};
 use crate::catalogue::list::keys;
 use crate::catalogue::table::Table;
-use crate::disambiguate::Labels;
+use crate::disambiguate::{Labels, numbered_names};
+use crate::output::write_whole;
 use crate::{Error, Result};
 
 /// Write the catalogue with the artists found; its own columns stay as they are.
 ///
 /// Adds `homonym_cluster` and `homonym_confidence`, empty for tracks without a label. The format follows the ending of the
-/// output: .csv, .tsv or .jsonl.
+/// output: .csv, .tsv or .jsonl; from .jsonl to .jsonl, numbers stay numbers.
 #[derive(clap::Args)]
 pub(super) struct Export {
     /// The table of the tracks.
@@ -24,7 +26,8 @@ pub(super) struct Export {
     /// Where to write.
     #[arg(long, short, value_name = "FILE")]
     out: PathBuf,
-    /// Add `homonym_name`: names of several artists with a number, as Discogs writes them: "Bill Evans", "Bill Evans (2)".
+    /// Add `homonym_name`: names of several artists with a number, as Discogs writes them: "Bill Evans", "Bill Evans (2)". A
+    /// number that is in use as a name of the catalogue is left out.
     #[arg(long)]
     numbered_names: bool,
 }
@@ -38,39 +41,64 @@ struct Summary {
 
 impl Export {
     pub(super) fn run(self, console: &Console) -> Result<Outcome> {
-        let mut table = Table::read(&self.catalogue)?;
+        let table = Table::read(&self.catalogue)?;
         let labels = Labels::read(&self.labels)?;
-        let labels = labels.by_track();
-        let keys: Vec<String> = keys(&table, &self.catalogue)?.into_iter().map(str::to_owned).collect();
-        let added: &[&str] = match self.numbered_names {
-            true => &["homonym_cluster", "homonym_confidence", "homonym_name"],
-            false => &["homonym_cluster", "homonym_confidence"],
-        };
-        for column in added {
-            if table.column(column).is_some() {
-                let advice = "give the catalogue as it was before an export";
-                return Err(Error::file(&self.catalogue, format!("no column `{column}`"), "one", advice));
-            }
-            table.columns.push((*column).to_owned());
+        let added = self.added(&table, &labels)?;
+        if let Some(column) = added.columns.iter().find(|column| table.column(column).is_some()) {
+            let advice = "give the catalogue as it was before an export";
+            return Err(Error::file(&self.catalogue, format!("no column `{column}`"), "one", advice));
         }
-        let mut labelled = 0;
-        for (row, key) in table.rows.iter_mut().zip(&keys) {
-            let label = labels.get(key.as_str());
-            labelled += usize::from(label.is_some());
-            row.push(label.map_or(String::new(), |label| label.cluster.to_string()));
-            row.push(label.map_or(String::new(), |label| format!("{:.4}", label.confidence)));
-            if self.numbered_names {
-                row.push(label.map_or(String::new(), |label| match label.cluster {
-                    1 => label.name.clone(),
-                    cluster => format!("{} ({cluster})", label.name),
-                }));
-            }
-        }
-        table.write(&self.out)?;
+        let labelled = added.values(0).filter(|cluster| !cluster.is_empty()).count();
         let summary = Summary { tracks: table.rows.len(), labelled };
+        if is_json_lines(&self.catalogue) && is_json_lines(&self.out) {
+            let text = std::fs::read_to_string(&self.catalogue).map_err(Error::io(&self.catalogue))?;
+            write_whole(&self.out, beside_objects(&text, &added).as_bytes())?;
+        } else {
+            beside(table, added).write(&self.out)?;
+        }
         console.result("homonym.export/1", &summary, || {
             format!("{}: {} tracks, {labelled} with a label", self.out.display(), summary.tracks)
         })?;
         Ok(Outcome::Done)
     }
+
+    /// The columns to add, a row for each of the catalogue.
+    fn added(&self, table: &Table, labels: &Labels) -> Result<Table> {
+        let mut columns = vec!["homonym_cluster".to_owned(), "homonym_confidence".to_owned()];
+        columns.extend(self.numbered_names.then(|| "homonym_name".to_owned()));
+        let (by_track, names) = (labels.by_track(), numbered_names(labels));
+        let row = |key: &str| match by_track.get(key) {
+            None => vec![String::new(); columns.len()],
+            Some(label) => {
+                let mut row = vec![label.cluster.to_string(), format!("{:.4}", label.confidence)];
+                row.extend(self.numbered_names.then(|| names[&(label.name.as_str(), label.cluster)].clone()));
+                row
+            }
+        };
+        let rows = keys(table, &self.catalogue)?.into_iter().map(row).collect();
+        Ok(Table { columns, rows })
+    }
+}
+
+fn beside(mut table: Table, added: Table) -> Table {
+    table.columns.extend(added.columns);
+    table.rows.iter_mut().zip(added.rows).for_each(|(row, added)| row.extend(added));
+    table
+}
+
+/// Adds members to the objects of JSON Lines, whose text stays as it is: numbers stay numbers, and are spelt as they were.
+fn beside_objects(text: &str, added: &Table) -> String {
+    let objects = text.trim_start_matches('\u{feff}').lines().map(str::trim).filter(|line| !line.is_empty());
+    let mut out = String::with_capacity(2 * text.len());
+    for (object, row) in objects.zip(&added.rows) {
+        let inner = object.strip_suffix('}').expect("the table was read from these objects").trim_end();
+        let members = added.columns.iter().zip(row).map(|(column, value)| format!("\"{column}\":{}", json!(value)));
+        let comma = if inner.ends_with('{') { "" } else { "," };
+        out += &format!("{inner}{comma}{}}}\n", members.collect::<Vec<_>>().join(","));
+    }
+    out
+}
+
+fn is_json_lines(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("jsonl") || ending.eq_ignore_ascii_case("ndjson"))
 }

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::{Console, Outcome, extract, split};
-use crate::disambiguate::{Calibration, Rules};
+use crate::catalogue::list::keys;
+use crate::disambiguate::{Calibration, Constraints, Labels, Rules};
 use crate::embed::Embedder;
 use crate::extract::Extraction;
 use crate::models::{Arithmetic, Model};
@@ -14,7 +15,9 @@ use crate::{Error, Result};
 
 /// Extract, embed and split a catalogue in one go.
 ///
-/// Writes DIR/store, DIR/embeddings.npy (.csv, .json) and DIR/labels.csv. Running it again goes on where it stopped.
+/// Writes DIR/store, DIR/embeddings.npy (.csv, .json), DIR/labels.csv, and DIR/names.csv in the order in which a review pays.
+/// Running it again goes on where it stopped; tracks that have a label keep it, new ones join or found an artist, and
+/// DIR/changes.jsonl says which.
 #[derive(clap::Args)]
 pub(super) struct Run {
     /// Table of the tracks (CSV, TSV or JSON Lines) with the columns `path`, relative to its folder, and `artist`.
@@ -34,6 +37,9 @@ pub(super) struct Run {
     /// The column with the names to split.
     #[arg(long, value_name = "COLUMN", default_value = "artist")]
     name_column: String,
+    /// Split anew even what has been split before: numbers of artists may change.
+    #[arg(long)]
+    resplit: bool,
 }
 
 #[derive(Serialize)]
@@ -67,10 +73,24 @@ impl Run {
         if let Some(calibration) = &calibration {
             calibration.check(&embeddings, &self.model)?;
         }
-        let membership = calibration.as_ref().map(|calibration| &calibration.membership);
-        let rules = Rules { threshold, membership, constraints: None };
-        let split = split::decide(&embeddings, &self.name_column, rules, None, &labels, console)?.summary;
-        let summary = Summary { extraction: &extracted, split: &split, labels };
+        let previous = (labels.exists() && !self.resplit).then(|| Labels::read(&labels)).transpose()?;
+        let mut constraints = Constraints::default();
+        if let Some(previous) = &previous {
+            let names = embeddings.table.require(&self.name_column, "--name-column")?;
+            let keys = keys(&embeddings.table, &folder)?;
+            split::keep(previous, &keys, embeddings.table.values(names), &mut constraints);
+            let kept = constraints.fixed.len();
+            console.remark(&format!("{kept} tracks stay as {} has them; --resplit splits anew", labels.display()));
+        }
+        let placement = calibration.as_ref().map(|calibration| &calibration.placement);
+        let rules = Rules { threshold, placement, constraints: Some(&constraints) };
+        let done = split::decide(&embeddings, &self.name_column, rules, None, &labels, console)?;
+        done.names_table().write(&self.out.join("names.csv"))?;
+        if let Some(previous) = &previous {
+            split::write_changes(&self.out.join("changes.jsonl"), previous, &done.labels)?;
+        }
+        let split = &done.summary;
+        let summary = Summary { extraction: &extracted, split, labels };
         console.result("homonym.run/1", &summary, || {
             format!("{}\n{}: {split}", extract::describe(&extracted, &extraction), summary.labels.display())
         })?;

@@ -1,6 +1,6 @@
 //! `homonym split`: the tracks under each name, split into artists.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,8 @@ use crate::catalogue::groups::{Groups, numbered};
 use crate::catalogue::list::keys;
 use crate::catalogue::table::Table;
 use crate::disambiguate::{
-    Calibration, Constraints, Decision, Label, Labels, NameSplit, Rules, SURE, read_decisions, split, stability,
+    Calibration, Constraints, Decision, Label, Labels, NameSplit, Rules, SURE, Standing, apply, read_decisions, split,
+    stability,
 };
 use crate::matrix::Matrix;
 use crate::monitor::Monitor as _;
@@ -98,12 +99,12 @@ impl Split {
         let (calibration, threshold) = self.cut.open(&embeddings, &self.prefix)?;
         let previous = self.previous.as_deref().map(Labels::read).transpose()?;
         let constraints = self.constraints(&embeddings, previous.as_ref(), console)?;
-        let membership = calibration.as_ref().map(|calibration| &calibration.membership);
-        let rules = Rules { threshold, membership, constraints: Some(&constraints) };
+        let placement = calibration.as_ref().map(|calibration| &calibration.placement);
+        let rules = Rules { threshold, placement, constraints: Some(&constraints) };
         let resampled = self.resampled.as_deref().map(npy::read_finite::<f32>).transpose()?;
         let done = decide(&embeddings, &self.name_column, rules, resampled.as_ref(), &self.out, console)?;
         if let Some(path) = &self.names {
-            names_table(&done.names).write(path)?;
+            done.names_table().write(path)?;
         }
         if let (Some(path), Some(previous)) = (&self.changes, &previous) {
             write_changes(path, previous, &done.labels)?;
@@ -123,33 +124,54 @@ impl Split {
         let keys = keys(table, &self.prefix)?;
         let name = table.require(&self.name_column, "--name-column")?;
         let mut constraints = Constraints::default();
+        let decisions = self.decisions.as_deref().map(read_decisions).transpose()?.unwrap_or_default();
         if let Some(previous) = previous {
-            let labels = previous.by_track();
-            let known = keys.iter().enumerate().filter_map(|(row, key)| Some((row, *labels.get(key)?)));
-            let stays = known.filter(|(row, label)| label.name == table.rows[*row][name]);
-            constraints.fixed.extend(stays.map(|(row, label)| (row, label.cluster)));
+            let mut decided = previous.clone();
+            apply(&mut decided, &decisions)?;
+            keep(&decided, &keys, table.values(name), &mut constraints);
         }
-        if let Some(path) = &self.decisions {
-            let unknown = constraints.add(&read_decisions(path)?, &keys);
-            if unknown > 0 {
-                console.warn(&format!("{}: {unknown} tracks are not among the embeddings", path.display()));
-            }
+        let unknown = constraints.add(&decisions, &keys);
+        if unknown > 0 {
+            console.warn(&format!("{unknown} tracks of the decisions are not among the embeddings"));
         }
         if let Some(column) = &self.together {
             let column = table.require(column, "--together")?;
             let known = table.rows.iter().enumerate().filter(|(_, row)| !row[column].is_empty());
             let groups = Groups::of(known.map(|(place, row)| (place, (row[name].as_str(), row[column].as_str()))));
-            constraints.together.extend(groups.members.into_iter().filter(|rows| rows.len() > 1));
+            for mut rows in groups.members {
+                // Where an album lies across artists that are known, only its new tracks stay together.
+                let home = rows.iter().find_map(|row| constraints.fixed.get(row)).copied();
+                rows.retain(|row| constraints.fixed.get(row).is_none_or(|cluster| Some(*cluster) == home));
+                constraints.together.push(rows);
+            }
         }
         Ok(constraints)
+    }
+}
+
+/// Keeps the tracks of an earlier split where they are, as far as their names are the same.
+pub(super) fn keep<'a>(
+    previous: &Labels,
+    keys: &[&str],
+    names: impl Iterator<Item = &'a str>,
+    constraints: &mut Constraints,
+) {
+    let labels = previous.by_track();
+    for (row, (key, name)) in keys.iter().zip(names).enumerate() {
+        if let Some(label) = labels.get(key).filter(|label| label.name == name) {
+            constraints.fixed.insert(row, label.cluster);
+            if label.standing == Some(Standing::Human) {
+                constraints.human.insert(row);
+            }
+        }
     }
 }
 
 /// What a split made.
 pub(super) struct Done {
     pub(super) summary: Summary,
+    pub(super) labels: Labels,
     names: Vec<NameSplit>,
-    labels: Labels,
 }
 
 /// Splits the tracks under each name and writes the labels to `out`.
@@ -172,20 +194,25 @@ pub(super) fn decide(
     if without_name > 0 {
         console.warn(&format!("left out {without_name} tracks without a name"));
     }
-    let label = |((track, name), decision): ((&&str, &&str), &Option<Decision>)| {
-        let Decision { cluster, confidence } = (*decision)?;
-        Some(Label { track: (*track).to_owned(), name: (*name).to_owned(), cluster, confidence })
+    let is_human = |row: usize| rules.constraints.is_some_and(|constraints| constraints.human.contains(&row));
+    let standing = |row: usize, confidence: f64| match rules.placement {
+        _ if is_human(row) => Some(Standing::Human),
+        Some(_) => Some(if confidence >= SURE { Standing::Sure } else { Standing::Unsure }),
+        None => None,
     };
-    let labels = Labels { rows: keys.iter().zip(&names).zip(&decisions).filter_map(label).collect() };
-    let is_sure = |label: &Label| label.confidence >= SURE;
-    let mut table = labels.table(rules.membership.map(|_| &is_sure as &dyn Fn(&Label) -> bool));
-    if let Some(stability) = stability {
-        table.columns.push("stability".to_owned());
-        for (row, stability) in table.rows.iter_mut().zip(stability.into_iter().flatten()) {
-            row.push(format!("{stability:.4}"));
-        }
-    }
-    table.write(out)?;
+    let label = |(row, decision): (usize, &Option<Decision>)| {
+        let Decision { cluster, confidence } = (*decision)?;
+        Some(Label {
+            track: keys[row].to_owned(),
+            name: names[row].to_owned(),
+            cluster,
+            confidence,
+            standing: standing(row, confidence),
+            stability: stability.as_ref().and_then(|stability| stability[row]),
+        })
+    };
+    let labels = Labels { rows: decisions.iter().enumerate().filter_map(label).collect() };
+    labels.table().write(out)?;
     let summary = Summary {
         names: splits.len(),
         names_split: splits.iter().filter(|split| split.artists > 1).count(),
@@ -193,43 +220,52 @@ pub(super) fn decide(
         clusters: numbered(labels.rows.iter().map(|label| (label.name.as_str(), label.cluster))).1,
         tracks_without_name: without_name,
         distance: rules.threshold,
-        unsure: rules.membership.map(|_| splits.iter().map(|split| split.unsure).sum()),
+        unsure: rules.placement.map(|_| splits.iter().map(|split| split.unsure).sum()),
     };
     Ok(Done { summary, names: splits, labels })
 }
 
-/// What is known of each name, in the order of a review: most tracks likely misplaced first.
-fn names_table(names: &[NameSplit]) -> Table {
-    let columns = ["name", "tracks", "artists", "confidence", "unsure", "impact", "made", "not_made", "margin"];
-    let mut names: Vec<&NameSplit> = names.iter().collect();
-    names.sort_by(|a, b| b.impact().total_cmp(&a.impact()).then(a.name.cmp(&b.name)));
-    let row = |split: &&NameSplit| {
-        let number = |value: Option<f64>| value.map_or(String::new(), |value| format!("{value:.4}"));
-        let NameSplit { name, tracks, artists, made, not_made, margin, confidence, unsure } = split;
-        vec![
-            name.clone(),
-            tracks.to_string(),
-            artists.to_string(),
-            number(Some(*confidence)),
-            unsure.to_string(),
-            number(Some(split.impact())),
-            number(*made),
-            number(*not_made),
-            number(*margin),
-        ]
-    };
-    Table { columns: columns.map(str::to_owned).to_vec(), rows: names.iter().map(row).collect() }
+impl Done {
+    /// What is known of each name, in the order of a review: most tracks likely misplaced first.
+    pub(super) fn names_table(&self) -> Table {
+        let columns =
+            ["name", "tracks", "artists", "confidence", "unsure", "impact", "made", "not_made", "margin", "stability"];
+        let mut names: Vec<&NameSplit> = self.names.iter().collect();
+        names.sort_by(|a, b| b.impact().total_cmp(&a.impact()).then(a.name.cmp(&b.name)));
+        let mut stability: HashMap<&str, f64> = HashMap::new();
+        for label in &self.labels.rows {
+            *stability.entry(&label.name).or_default() += label.stability.unwrap_or(f64::NAN);
+        }
+        let row = |split: &&NameSplit| {
+            let number = |value: Option<f64>| value.map_or(String::new(), |value| format!("{value:.4}"));
+            let NameSplit { name, tracks, artists, made, not_made, margin, confidence, unsure } = split;
+            let stability = stability[name.as_str()] / *tracks as f64;
+            vec![
+                name.clone(),
+                tracks.to_string(),
+                artists.to_string(),
+                number(Some(*confidence)),
+                unsure.to_string(),
+                number(Some(split.impact())),
+                number(*made),
+                number(*not_made),
+                number(*margin),
+                number(Some(stability).filter(|stability| stability.is_finite())),
+            ]
+        };
+        Table { columns: columns.map(str::to_owned).to_vec(), rows: names.iter().map(row).collect() }
+    }
 }
 
 /// One line for every track that is new, gone, or elsewhere than before.
-fn write_changes(path: &Path, previous: &Labels, labels: &Labels) -> Result<()> {
+pub(super) fn write_changes(path: &Path, previous: &Labels, labels: &Labels) -> Result<()> {
     let (before, after) = (previous.by_track(), labels.by_track());
     let artists: HashSet<(&str, usize)> =
         previous.rows.iter().map(|label| (label.name.as_str(), label.cluster)).collect();
     let mut text = String::new();
     let mut line = |change: &str, label: &Label, from: Option<&Label>| {
         let from = from.map(|from| json!({"name": from.name, "cluster": from.cluster}));
-        let Label { track, name, cluster, confidence } = label;
+        let Label { track, name, cluster, confidence, .. } = label;
         let value = json!({"change": change, "track_id": track, "name": name, "cluster": cluster,
             "confidence": (confidence * 1e4).round() / 1e4, "from": from});
         text += &format!("{value}\n");

@@ -1,17 +1,16 @@
-//! What a model's distances mean, learned from names whose artists are known: where to cut, what that brings, and how
-//! likely a track at some distance is an artist's.
+//! What a model's distances mean, learned from names whose artists are known: where to cut, what that brings, how likely a
+//! track is where it was put, and how likely it is an artist's.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::ball::{Ball, Reach};
-use super::membership::{Membership, Pair};
-use crate::catalogue::groups::Groups;
-use crate::eval::protocols::{Name, Objective, Options, Spread, clustering, names};
-use crate::matrix::Matrix;
-use crate::monitor::Monitor;
+use super::SURE;
+use super::levels::Levels;
+use super::membership::Membership;
+use super::placement::{Placement, Reliability};
+use crate::eval::protocols::Objective;
 use crate::output::write_whole;
 use crate::store::embeddings::{Embeddings, Origin};
 use crate::{Error, Result};
@@ -41,6 +40,8 @@ pub struct Figure {
 pub struct Calibration {
     /// The model and front end it holds for; none where the embeddings did not say.
     pub origin: Option<Origin>,
+    /// Values of a point.
+    pub dims: usize,
     /// What the threshold was chosen by.
     pub objective: Objective,
     /// The Ward distance to cut at.
@@ -55,56 +56,14 @@ pub struct Calibration {
     pub recall: Figure,
     /// How likely a track is an artist's.
     pub membership: Membership,
+    /// How likely a track is where a split put it.
+    pub placement: Placement,
+    /// Where the gate accepts and rejects.
+    pub gate: Levels,
     /// Names used, over all repeats.
     pub names: usize,
     /// Tracks under them.
     pub tracks: usize,
-}
-
-/// Learns from labelled embeddings of artists unseen in training. Names are made by grouping artists, or come from a
-/// column, as in the clustering protocol, which also chooses the threshold (the mean over folds and repeats).
-///
-/// # Errors
-/// Those of the protocol: options that cannot be used, too few names.
-pub fn calibrate(embeddings: &Embeddings, options: &Options, monitor: &dyn Monitor) -> Result<Calibration> {
-    let report = clustering(embeddings, options, monitor)?;
-    let (mut pairs, mut spreads) = (Vec::new(), Vec::new());
-    for repeat in 0..options.repeats as u64 {
-        let (names, _) = names(&embeddings.table, options, repeat)?;
-        for (number, name) in names.iter().enumerate() {
-            pairs_of(&embeddings.points, name, number % options.folds, &mut pairs, &mut spreads);
-        }
-    }
-    let figure = |value, spread: &Spread| Figure { value, interval: spread.interval };
-    Ok(Calibration {
-        origin: embeddings.origin.clone(),
-        objective: options.objective,
-        threshold: report.threshold,
-        ami: figure(report.ami, &report.ami_spread),
-        ari: figure(report.ari, &report.ari_spread),
-        precision: figure(report.precision, &report.precision_spread),
-        recall: figure(report.recall, &report.recall_spread),
-        membership: Membership::learn(&pairs, &spreads, options.folds),
-        names: report.names,
-        tracks: report.tracks,
-    })
-}
-
-/// Every track under a name with every artist there who has a spread, its own with its other tracks; and the spreads.
-fn pairs_of(points: &Matrix<f32>, name: &Name, fold: usize, pairs: &mut Vec<Pair>, spreads: &mut Vec<f64>) {
-    let artists = Groups::of(name.truth.iter().copied().enumerate());
-    for (artist, members) in artists.iter() {
-        let rows: Vec<usize> = members.iter().map(|&member| name.rows[member]).collect();
-        let ball = Ball::around(points, &rows);
-        spreads.extend(ball.reach(points.row(rows[0])).spread);
-        for (&row, &own) in name.rows.iter().zip(&name.truth) {
-            let point = points.row(row);
-            let reach = if own == artist { ball.reach_within(point) } else { Some(ball.reach(point)) };
-            if let Some(Reach { distance, spread: Some(spread) }) = reach {
-                pairs.push(Pair { ratio: distance / spread.max(f64::MIN_POSITIVE), own: own == artist, fold });
-            }
-        }
-    }
 }
 
 impl Calibration {
@@ -129,8 +88,13 @@ impl Calibration {
         write_whole(path, format!("{text}\n").as_bytes())
     }
 
-    /// Refuses embeddings that another model or front end made.
+    /// Refuses embeddings that another model or front end made, as far as both say.
     pub fn check(&self, embeddings: &Embeddings, subject: &Path) -> Result<()> {
+        if embeddings.points.cols != self.dims {
+            let expected = format!("points of {} values, as those calibrated", self.dims);
+            let advice = "calibrate the model that made these embeddings";
+            return Err(Error::file(subject, expected, embeddings.points.cols, advice));
+        }
         match (&self.origin, &embeddings.origin) {
             (Some(own), Some(other)) if (&own.model, &own.frontend) != (&other.model, &other.frontend) => {
                 let expected = format!("embeddings of model {} (front end {})", own.model, own.frontend);
@@ -151,7 +115,7 @@ impl fmt::Display for Figure {
 
 impl fmt::Display for Calibration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { threshold, ami, ari, precision, recall, membership, names, tracks, .. } = self;
+        let Self { threshold, ami, ari, precision, recall, names, tracks, .. } = self;
         writeln!(
             f,
             "cut at distance {threshold:.4}, judged on {names} names with {tracks} tracks not used for the choice:"
@@ -160,14 +124,24 @@ impl fmt::Display for Calibration {
         writeln!(f, "ARI        {ari}")?;
         writeln!(f, "precision  {precision} of pairs put together")?;
         writeln!(f, "recall     {recall} of pairs that belong together")?;
-        let Membership { pairs, brier, calibration_error, .. } = membership;
+        let Reliability { right, sure, sure_right, brier, error, .. } = &self.placement.reliability;
         writeln!(
             f,
-            "probability of a track to be an artist's, from {pairs} pairs: Brier score {brier:.3}, off by {calibration_error:.3}"
+            "confidence of tracks, of which {:.1} % are where they belong: off by {error:.3}, Brier score {brier:.3}",
+            100.0 * right
         )?;
-        if let Some(rate) = membership.rate(super::SURE) {
-            write!(f, "accepting at {:.2}: {:.1} % of own tracks, ", rate.probability, 100.0 * rate.own)?;
-            write!(f, "{:.1} % of others'", 100.0 * rate.others)?;
+        match *sure > 0.0 {
+            true => writeln!(
+                f,
+                "  at {SURE} or more {:.1} % are sure, and {:.1} % of these right",
+                100.0 * sure,
+                100.0 * sure_right
+            )?,
+            false => writeln!(f, "  never {SURE} or more: nothing would be sure")?,
+        }
+        writeln!(f, "checking tracks that are credited to an artist of a name:")?;
+        for level in &self.gate.artist {
+            writeln!(f, "  error rate {:.2}: {}", level.error, level.describe())?;
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! What is known beforehand about who belongs together: earlier decisions, human ones, albums.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -58,6 +58,8 @@ pub struct Constraints {
     pub apart: Vec<[usize; 2]>,
     /// The cluster that a row has and keeps, within its name.
     pub fixed: HashMap<usize, usize>,
+    /// Rows of which a human has said where they belong: nothing about them is unsure.
+    pub human: HashSet<usize>,
 }
 
 impl Constraints {
@@ -87,7 +89,9 @@ impl Constraints {
         }
         for clusters in locks.values() {
             for (number, tracks) in clusters.iter().enumerate() {
-                self.fixed.extend(find(tracks).into_iter().map(|row| (row, number + 1)));
+                let rows = find(tracks);
+                self.human.extend(&rows);
+                self.fixed.extend(rows.into_iter().map(|row| (row, number + 1)));
             }
         }
         unknown
@@ -117,7 +121,8 @@ impl Constraints {
         for (place, &one) in firsts.iter().enumerate() {
             apart.extend(firsts[..place].iter().map(|&other| [one, other]));
         }
-        Local { parts: parts.numbered(), apart, fixed }
+        let human = rows.iter().map(|row| self.human.contains(row)).collect();
+        Local { parts: parts.numbered(), apart, fixed, human }
     }
 }
 
@@ -127,6 +132,7 @@ pub(super) struct Local {
     pub(super) parts: Vec<usize>,
     pub(super) apart: Vec<[usize; 2]>,
     pub(super) fixed: Vec<Option<usize>>,
+    pub(super) human: Vec<bool>,
 }
 
 /// Disjoint sets.
@@ -176,6 +182,7 @@ mod tests {
         assert_eq!(constraints.together, [vec![0, 2]]);
         assert_eq!(constraints.apart, [[1, 3]]);
         assert_eq!(constraints.fixed, HashMap::from([(4, 1), (5, 2)]));
+        assert_eq!(constraints.human, HashSet::from([4, 5]));
         let local = constraints.within(&[0, 2, 4, 5, 3]);
         assert_eq!(local.parts, [0, 0, 1, 2, 3]);
         assert_eq!((local.apart, local.fixed[3]), (vec![[3, 2]], Some(2)));

@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::ball::{Ball, balls, distance};
 use crate::catalogue::groups::Groups;
 use crate::catalogue::table::Table;
+use crate::cluster::Dendrogram;
 use crate::matrix::Matrix;
 
 /// How many pairs and border tracks are shown.
@@ -20,12 +21,16 @@ pub struct Columns {
     pub album: Option<usize>,
     /// Its artist as credited.
     pub artist: Option<usize>,
+    /// The artist that its album is credited to.
+    pub album_artist: Option<usize>,
 }
 
 impl Columns {
     /// Those of a table.
     pub fn of(table: &Table) -> Self {
-        Self { title: table.column("title"), album: table.column("album"), artist: table.column("artist") }
+        let [title, album, artist, album_artist] =
+            ["title", "album", "artist", "album_artist"].map(|name| table.column(name));
+        Self { title, album, artist, album_artist }
     }
 }
 
@@ -52,6 +57,10 @@ pub struct Album {
 /// Why a name was split as it was. Tracks are places among the tracks of the name.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Explanation {
+    /// The highest merge within an artist, and the lowest that would join two: the wider the gap, the clearer the split.
+    pub made: Option<f64>,
+    /// See `made`.
+    pub not_made: Option<f64>,
     /// For each two clusters the tracks nearest to each other, nearest first.
     pub across: Vec<Across>,
     /// Tracks that are nearer to another cluster than most: lowest difference of distances first.
@@ -64,8 +73,15 @@ pub struct Explanation {
     pub several_artists: Vec<usize>,
 }
 
-/// Explains the split of the tracks at `rows` into clusters `labels`.
-pub fn explain(points: &Matrix<f32>, table: &Table, columns: Columns, rows: &[usize], labels: &[usize]) -> Explanation {
+/// Explains the split of the tracks at `rows`, whose dendrogram is `tree`, into clusters `labels`.
+pub fn explain(
+    points: &Matrix<f32>,
+    table: &Table,
+    columns: Columns,
+    rows: &[usize],
+    tree: &Dendrogram,
+    labels: &[usize],
+) -> Explanation {
     let clusters = Groups::of(labels.iter().copied().enumerate());
     let balls = balls(points, rows, &clusters);
     let cell =
@@ -75,19 +91,45 @@ pub fn explain(points: &Matrix<f32>, table: &Table, columns: Columns, rows: &[us
         let nearest = members.iter().copied().min_by(|a, b| distance(a).total_cmp(&distance(b)));
         (cluster, nearest.expect("clusters have tracks"))
     };
+    let (made, not_made) = gap(tree, labels);
     Explanation {
+        made,
+        not_made,
         across: across(points, rows, &clusters),
         border: border(points, rows, labels, &clusters, &balls),
-        medoids: balls.iter().zip(clusters.keys.iter().zip(&clusters.members)).map(medoid).collect(),
+        medoids: sorted(balls.iter().zip(clusters.keys.iter().zip(&clusters.members)).map(medoid)),
         albums: albums(&clusters, |track| cell(track, columns.album)),
         several_artists: (0..rows.len())
             .filter(|&track| {
                 is_joint(cell(track, columns.title))
                     || is_joint(cell(track, columns.artist))
                     || is_compilation(cell(track, columns.album))
+                    || is_compilation(cell(track, columns.album_artist))
             })
             .collect(),
     }
+}
+
+/// In the order of the clusters.
+fn sorted(of_clusters: impl Iterator<Item = (usize, usize)>) -> Vec<(usize, usize)> {
+    let mut sorted: Vec<(usize, usize)> = of_clusters.collect();
+    sorted.sort_unstable();
+    sorted
+}
+
+/// The highest merge of tracks of one cluster, the lowest of tracks of several.
+fn gap(tree: &Dendrogram, labels: &[usize]) -> (Option<f64>, Option<f64>) {
+    let mut cluster: Vec<Option<usize>> = labels.iter().copied().map(Some).collect();
+    let (mut made, mut not_made): (Option<f64>, Option<f64>) = (None, None);
+    for merge in tree.merges() {
+        let joined = cluster[merge.left].filter(|_| cluster[merge.left] == cluster[merge.right]);
+        match joined {
+            Some(_) => made = Some(made.map_or(merge.height, |made| made.max(merge.height))),
+            None => not_made = Some(not_made.map_or(merge.height, |not_made| not_made.min(merge.height))),
+        }
+        cluster.push(joined);
+    }
+    (made, not_made)
 }
 
 fn across(points: &Matrix<f32>, rows: &[usize], clusters: &Groups<usize>) -> Vec<Across> {
@@ -140,7 +182,7 @@ fn albums<'a>(clusters: &Groups<usize>, album: impl Fn(usize) -> &'a str) -> Vec
     let mut found = Vec::new();
     for (album, places) in albums.iter() {
         let shares = Groups::of(places.iter().map(|&place| tracks[place].1).enumerate());
-        let counts: Vec<(usize, usize)> = shares.iter().map(|(cluster, members)| (cluster, members.len())).collect();
+        let counts = sorted(shares.iter().map(|(cluster, members)| (cluster, members.len())));
         let is_all = |&(cluster, count): &(usize, usize)| {
             count > 1 && clusters.iter().any(|(key, members)| key == cluster && members.len() == count)
         };
@@ -184,14 +226,17 @@ mod tests {
             rows: cells.map(|row| row.map(str::to_owned).to_vec()).to_vec(),
         };
         let rows = [0, 1, 2, 3, 4, 5];
-        let found = explain(&points, &table, Columns::of(&table), &rows, &[1, 1, 1, 2, 2, 2]);
+        let tree = crate::cluster::linkage(&points, &()).unwrap();
+        let explain = |labels: &[usize]| explain(&points, &table, Columns::of(&table), &rows, &tree, labels);
+        let found = explain(&[1, 1, 1, 2, 2, 2]);
+        assert!((found.made.unwrap() - 2.25).abs() < 0.2 && found.not_made.unwrap() > 5.0, "{found:?}");
         assert_eq!(found.across[0].tracks, [3, 2]);
         assert!((found.across[0].distance - 3.0).abs() < 1e-6);
         assert_eq!(found.border[0], 2);
         assert_eq!(found.medoids, [(1, 1), (2, 5)]);
         assert_eq!(found.several_artists, [1, 5]);
         assert!(found.albums.is_empty(), "{:?}", found.albums);
-        let found = explain(&points, &table, Columns::of(&table), &rows, &[1, 2, 3, 4, 4, 5]);
+        let found = explain(&[1, 2, 3, 4, 4, 5]);
         let albums: Vec<(&str, bool)> =
             found.albums.iter().map(|album| (album.album.as_str(), album.carries)).collect();
         assert_eq!(albums, [("A", false), ("C", true)]);

@@ -5,11 +5,12 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-use super::SURE;
 use super::ball::{Ball, distance};
 use super::calibration::Calibration;
+use super::levels::{ERRORS, Level, share};
 use crate::catalogue::groups::Groups;
 use crate::matrix::Matrix;
+use crate::{Error, Result};
 
 /// A track and whom it is credited to.
 #[derive(Clone, Copy, Debug)]
@@ -55,6 +56,8 @@ pub struct Judgement {
 pub struct Gate<'a> {
     points: &'a Matrix<f32>,
     calibration: &'a Calibration,
+    /// For tracks credited to a name alone, and to an artist of it.
+    levels: [Level; 2],
     artists: HashMap<&'a str, Vec<Artist>>,
 }
 
@@ -65,69 +68,88 @@ struct Artist {
 }
 
 impl<'a> Gate<'a> {
-    /// The artists that rows of `points` are split into: (row, name, cluster).
+    /// The artists that rows of `points` are split into: (row, name, cluster); and the error rate to decide by.
+    ///
+    /// # Errors
+    /// An error rate that is not one of [`ERRORS`].
     pub fn new(
         points: &'a Matrix<f32>,
         labels: impl Iterator<Item = (usize, &'a str, usize)>,
         calibration: &'a Calibration,
-    ) -> Self {
+        error: f64,
+    ) -> Result<Self> {
+        let level = |is_artist_known| {
+            calibration.gate.at(error, is_artist_known).copied().ok_or_else(|| {
+                let known = ERRORS.map(|error| error.to_string()).join(", ");
+                Error::setting("--error", format!("must be one that the calibration knows ({known}), not {error}"))
+            })
+        };
+        let levels = [level(false)?, level(true)?];
         let groups = Groups::of(labels.map(|(row, name, cluster)| (row, (name, cluster))));
         let mut artists: HashMap<&str, Vec<Artist>> = HashMap::new();
         for ((name, cluster), rows) in groups.keys.into_iter().zip(groups.members) {
             let ball = Ball::around(points, &rows);
             artists.entry(name).or_default().push(Artist { cluster, rows, ball });
         }
-        Self { points, calibration, artists }
+        Ok(Self { points, calibration, levels, artists })
+    }
+
+    /// What decides about tracks that are credited to an artist of a name, or to a name alone.
+    pub fn level(&self, is_artist_known: bool) -> &Level {
+        &self.levels[usize::from(is_artist_known)]
     }
 
     /// Judges a track by its point.
     ///
-    /// The probabilities are `o_i / (1 + Σ o)` for the odds o of every artist of the name, 1 standing for nobody. A verdict
-    /// needs the [level of certainty](super::SURE).
+    /// The probabilities are `o_i / (1 + Σ o)` for the odds o of every artist of the name, 1 standing for nobody. The verdict
+    /// is that of the [level](Level) for the error rate.
     pub fn judge(&self, point: &[f32], credit: Credit) -> Judgement {
         let Some(artists) = self.artists.get(credit.name) else {
-            return Judgement {
-                verdict: Verdict::Hold,
-                reason: format!("the catalogue has no tracks under `{}`", credit.name),
-                cluster: None,
-                credited: 0.0,
-                another: 0.0,
-                nobody: 1.0,
-                nearest: None,
-            };
+            return Judgement::held(format!("the catalogue has no tracks under `{}`", credit.name));
         };
+        if let Some(cluster) = credit.cluster
+            && !artists.iter().any(|artist| artist.cluster == cluster)
+        {
+            return Judgement::held(format!("the catalogue has no artist {cluster} under this name"));
+        }
         let odds: Vec<f64> = artists.iter().map(|artist| self.odds(artist, point)).collect();
-        let all = 1.0 + odds.iter().sum::<f64>();
+        let all: f64 = odds.iter().sum();
         let is_credited = |artist: &Artist| credit.cluster.is_none_or(|cluster| cluster == artist.cluster);
-        let credited = artists.iter().zip(&odds).filter(|(artist, _)| is_credited(artist)).map(|(_, odds)| odds / all);
-        let credited: f64 = credited.sum();
-        let nobody = 1.0 / all;
+        let theirs = artists.iter().zip(&odds).filter(|(artist, _)| is_credited(artist)).map(|(_, odds)| odds);
+        let (credited, nobody) = (share(theirs.sum(), all), share(1.0, all));
         let another = (1.0 - credited - nobody).max(0.0);
         let best = (0..odds.len()).max_by(|&a, &b| odds[a].total_cmp(&odds[b])).map(|best| artists[best].cluster);
         let rows = artists.iter().flat_map(|artist| &artist.rows);
         let distances = rows.map(|&row| (row, distance(self.points.row(row), point)));
         let nearest = distances.min_by(|a, b| a.1.total_cmp(&b.1));
-        let (verdict, reason) = match credit.cluster {
-            Some(cluster) if !artists.iter().any(|artist| artist.cluster == cluster) => {
-                (Verdict::Hold, format!("the catalogue has no artist {cluster} under this name"))
-            }
-            _ if credited >= SURE => (Verdict::Accept, format!("sounds like the credited artist ({credited:.2})")),
-            _ if another >= SURE => {
-                (Verdict::Reject, format!("sounds like artist {} of this name ({another:.2})", best.unwrap_or(0)))
-            }
-            _ if nobody >= SURE => (Verdict::Reject, format!("sounds like no known artist of this name ({nobody:.2})")),
-            _ => {
-                let parts = format!("credited {credited:.2}, another {another:.2}, nobody known {nobody:.2}");
-                (Verdict::Hold, format!("not clear: {parts}"))
-            }
+        let Level { accept, reject, .. } = *self.level(credit.cluster.is_some());
+        let (verdict, reason) = if credited > accept {
+            (Verdict::Accept, format!("sounds like the credited artist ({credited:.2}; accepted above {accept:.2})"))
+        } else if credited >= reject {
+            let parts = format!("credited {credited:.2}, another {another:.2}, nobody known {nobody:.2}");
+            (Verdict::Hold, format!("not clear: {parts}; accepted above {accept:.2}, rejected below {reject:.2}"))
+        } else {
+            let sounds = match best.filter(|_| another > nobody) {
+                Some(best) => format!("sounds like artist {best} of this name ({another:.2})"),
+                None => format!("sounds like no known artist of this name ({nobody:.2})"),
+            };
+            (
+                Verdict::Reject,
+                format!("{sounds}, not like the credited one ({credited:.2}; rejected below {reject:.2})"),
+            )
         };
         Judgement { verdict, reason, cluster: best, credited, another, nobody, nearest }
     }
+
+    fn odds(&self, artist: &Artist, point: &[f32]) -> f64 {
+        self.calibration.membership.odds_at(artist.ball.reach(point))
+    }
 }
 
-impl Gate<'_> {
-    fn odds(&self, artist: &Artist, point: &[f32]) -> f64 {
-        let reach = artist.ball.reach(point);
-        self.calibration.membership.odds(reach.distance, reach.spread)
+impl Judgement {
+    /// There is nothing to compare with.
+    fn held(reason: String) -> Self {
+        let (verdict, cluster, nearest) = (Verdict::Hold, None, None);
+        Self { verdict, reason, cluster, credited: 0.0, another: 0.0, nobody: 1.0, nearest }
     }
 }

@@ -10,19 +10,26 @@ mod constraints;
 mod explain;
 mod gate;
 mod labels;
+mod learn;
+mod levels;
+mod logistic;
 mod membership;
+mod placement;
 #[cfg(feature = "report")]
 pub mod report;
 mod split;
 mod stability;
 
 pub use aliases::{Alias, Artist, aliases, artists};
-pub use calibration::{Calibration, Figure, calibrate};
+pub use calibration::{Calibration, Figure};
 pub use constraints::{Constraints, Entry, read_decisions};
 pub use explain::{Across, Album, Columns, Explanation, explain};
 pub use gate::{Credit, Gate, Judgement, Verdict};
-pub use labels::{Applied, Label, Labels, apply};
-pub use membership::{Membership, Rate};
+pub use labels::{Applied, Label, Labels, Standing, apply, numbered_names};
+pub use learn::calibrate;
+pub use levels::{ERRORS, Level, Levels, Shares};
+pub use membership::Membership;
+pub use placement::{Bin, Placement, Reliability};
 pub use split::{Decision, NameSplit, Rules, split};
 pub use stability::stability;
 

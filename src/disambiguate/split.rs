@@ -6,9 +6,9 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use super::SURE;
-use super::ball::{Reach, balls};
+use super::ball::balls;
 use super::constraints::{Constraints, Local};
-use super::membership::Membership;
+use super::placement::{Place, Placement, places};
 use crate::catalogue::groups::Groups;
 use crate::cluster::{Dendrogram, Scratch, linkage_weighted};
 use crate::matrix::Matrix;
@@ -20,8 +20,8 @@ use crate::{Error, Result};
 pub struct Rules<'a> {
     /// Tracks whose Ward distance is at most this are one artist's.
     pub threshold: f64,
-    /// What distances mean; with it confidences are probabilities.
-    pub membership: Option<&'a Membership>,
+    /// How likely tracks are where they are put; with it confidences are probabilities.
+    pub placement: Option<&'a Placement>,
     /// What is known beforehand.
     pub constraints: Option<&'a Constraints>,
 }
@@ -34,8 +34,7 @@ pub struct Decision {
     pub cluster: usize,
     /// How clear that is, in `[0, 1]`.
     ///
-    /// With a membership, the probability `o/(1 + o + r)` that the track belongs there: o and r are its odds for its own
-    /// cluster and for the likeliest other one, and 1 stands for none of them. For a track by itself, `1/(1 + r)`.
+    /// 1 where a human decided. With a [`Placement`], the probability that the track belongs there.
     ///
     /// Without, geometry: with several clusters under the name, `(1 + s)/2` of the silhouette `s = (b − a)/max(a, b)`
     /// (Rousseeuw 1987): `a` is the root mean square distance to the other tracks of its cluster, `b` the least such
@@ -167,31 +166,20 @@ impl One<'_> {
     }
 
     fn decide(&self, labels: &[usize], tree: &Dendrogram) -> Vec<Decision> {
-        let clusters = Groups::of(labels.iter().copied().enumerate());
-        let balls = balls(self.points, self.rows, &clusters);
         let top = tree.merges().last().map_or(0.0, |merge| merge.height);
-        let decision = |(&row, &cluster): (&usize, &usize)| {
-            let point = self.points.row(row);
-            let mut own = None;
-            let mut others = Vec::with_capacity(balls.len() - 1);
-            for (&key, ball) in clusters.keys.iter().zip(&balls) {
-                if key == cluster {
-                    own = ball.reach_within(point);
-                } else {
-                    others.push(ball.reach(point));
-                }
-            }
-            let confidence = match self.rules.membership {
-                Some(membership) => probability(membership, own, &others),
-                None if others.is_empty() => clearness(top, self.rules.threshold),
-                None => own.map_or(0.5, |own| {
-                    let nearest = others.iter().map(|other| other.distance).fold(f64::INFINITY, f64::min);
-                    clearness(own.distance, nearest)
-                }),
+        let threshold = self.rules.threshold;
+        let places = places(self.points, self.rows, labels);
+        let decision = |((place, &cluster), &human): ((&Place, &usize), &bool)| {
+            let confidence = match (self.rules.placement, place.own, place.rival) {
+                _ if human => 1.0,
+                (Some(placement), ..) => placement.probability(place, threshold),
+                (None, _, None) => clearness(top, threshold),
+                (None, None, _) => 0.5,
+                (None, Some(own), Some(rival)) => clearness(own, rival),
             };
             Decision { cluster, confidence }
         };
-        self.rows.iter().zip(labels).map(decision).collect()
+        places.iter().zip(labels).zip(&self.local.human).map(decision).collect()
     }
 
     fn describe(&self, decisions: &[Decision], tree: &Dendrogram) -> NameSplit {
@@ -211,16 +199,6 @@ impl One<'_> {
             confidence: decisions.iter().map(|decision| decision.confidence).sum::<f64>() / decisions.len() as f64,
             unsure: decisions.iter().filter(|decision| decision.confidence < SURE).count(),
         }
-    }
-}
-
-/// See [`Decision::confidence`].
-fn probability(membership: &Membership, own: Option<Reach>, others: &[Reach]) -> f64 {
-    let odds = |reach: Reach| membership.odds(reach.distance, reach.spread);
-    let rival = others.iter().map(|&other| odds(other)).fold(0.0, f64::max);
-    match own.map(odds) {
-        Some(own) => own / (1.0 + own + rival),
-        None => 1.0 / (1.0 + rival),
     }
 }
 
@@ -277,27 +255,6 @@ mod tests {
         assert!((at(2) - 0.5 * (1.0 + 0.6)).abs() < 1e-6, "{}", at(2));
         let (zero, _) = split(&Matrix::new(2, 1, vec![1.0, 1.0]), &["x", "x"], Rules::default(), &()).unwrap();
         assert_eq!(zero[0], Some(Decision { cluster: 1, confidence: 0.5 }));
-    }
-
-    #[test]
-    fn with_a_membership_confidence_is_a_probability() {
-        let membership = Membership {
-            intercept: 0.0,
-            slope: 1.0,
-            spread: 1.0,
-            pairs: 0,
-            brier: 0.0,
-            calibration_error: 0.0,
-            rates: Vec::new(),
-        };
-        let (points, names) = example();
-        let rules = Rules { membership: Some(&membership), ..at_one() };
-        let (decisions, splits) = split(&points, &names, rules, &()).unwrap();
-        // Its partner has no spread, nor has the loner, whose odds are the best of the others.
-        let (own, other) = (1.0 / 0.1, 1.0 / 9.0);
-        assert!((decisions[1].unwrap().confidence - own / (1.0 + own + other)).abs() < 1e-5, "{decisions:?}");
-        assert_eq!(decisions[7].unwrap().confidence, 1.0);
-        assert!(splits[0].unsure >= 1 && splits[2].unsure == 0, "{splits:?}");
     }
 
     #[test]

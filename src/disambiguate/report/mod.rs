@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::ball::distance;
 use super::explain::{Columns, Explanation, explain};
-use super::labels::{Label, Labels};
+use super::labels::{Label, Labels, Standing};
 use crate::catalogue::groups::Groups;
 use crate::cluster::{Dendrogram, Scratch, linkage_with};
 use crate::matrix::Matrix;
@@ -68,6 +68,8 @@ struct Track {
     audio: String,
     cluster: usize,
     confidence: f64,
+    standing: Option<Standing>,
+    stability: Option<f64>,
     /// Place on the map.
     x: f64,
     y: f64,
@@ -139,6 +141,8 @@ fn one(
             audio: path.map_or(String::new(), |path| address(audio_base, &table.rows[row][path])),
             cluster: label(row).cluster,
             confidence: label(row).confidence,
+            standing: label(row).standing,
+            stability: label(row).stability,
             x,
             y,
         }
@@ -155,7 +159,7 @@ fn one(
         leaves,
         distances,
         farthest,
-        explanation: explain(points, table, columns, rows, &labels),
+        explanation: explain(points, table, columns, rows, tree, &labels),
         tracks,
     }
 }
@@ -279,6 +283,8 @@ mod tests {
             name: name.to_owned(),
             cluster: 1 + place % 2,
             confidence: 0.5,
+            standing: None,
+            stability: None,
         };
         Labels { rows: keys.iter().enumerate().map(label).collect() }
     }

@@ -1,8 +1,9 @@
 'use strict';
 // Titles reach the page as text nodes only. State: which name is shown, where its cut is, what was decided.
 const data = JSON.parse(document.getElementById('data').textContent);
-const SURE = 0.8, SHOWN = 200;
-const state = { at: 0, cut: null, assigned: null, decisions: new Map(), undo: [] };
+const SHOWN = 50, ALL_SHOWN = 300; // tracks of an artist, of all artists of a name
+const PALETTE = ['#3f6fd8', '#e07b2a', '#2c9c69', '#c43d7d', '#8a5fd3', '#b8921a', '#1c9bb0', '#a65a33', '#71851f', '#d64b4b'];
+const state = { at: 0, cut: null, assigned: null, decisions: new Map(), undo: [], opened: new Map() };
 const $ = id => document.getElementById(id);
 
 function make(tag, properties, ...children) {
@@ -13,10 +14,12 @@ function make(tag, properties, ...children) {
   element.append(...children);
   return element;
 }
-const colour = cluster => `hsl(${(cluster * 137.5 + 180) % 360} 65% 50%)`;
+const colour = cluster => PALETTE[cluster - 1] || `hsl(${cluster * 137.5 % 360} 45% 50%)`;
 const swatch = cluster => { const s = make('span', { className: 'swatch' }); s.style.background = colour(cluster); return s; };
 const plural = (n, what) => `${n} ${what}${n === 1 ? '' : 's'}`;
 const percent = x => `${Math.round(100 * x)} %`;
+// Without a calibration: nearer to another artist's tracks than to its own.
+const isUnsure = track => track.standing ? track.standing === 'unsure' : track.confidence < 0.5;
 
 // The cluster of every track when all merges up to a height are made, numbered from 1 by size.
 function cutAt(name, height) {
@@ -49,10 +52,13 @@ function drawQueue() {
     const name = data.names[i], decision = state.decisions.get(i);
     const artists = new Set(name.tracks.map(t => t.cluster)).size;
     const note = decision ? `decided: ${decision.action}` : `${plural(name.tracks.length, 'track')}, ${plural(artists, 'artist')}, ${percent(name.confidence)} sure`;
+    const bar = make('span', { className: 'sureness' }, make('i'));
+    bar.firstChild.style.width = decision ? '100%' : percent(name.confidence).replace(' ', '');
     return make('li', {}, make('button', { type: 'button', className: decision ? 'decided' : '', ariaCurrent: String(i === state.at), onclick: () => show(i) },
-      name.name, make('small', {}, note)));
+      name.name, make('small', {}, note), bar));
   }));
   $('progress').textContent = `${state.decisions.size} of ${data.names.length} names decided`;
+  $('done').value = state.decisions.size / Math.max(1, data.names.length);
 }
 
 function show(i) {
@@ -60,6 +66,8 @@ function show(i) {
   state.at = i;
   const name = data.names[i], decision = state.decisions.get(i);
   state.cut = data.threshold;
+  state.opened.clear();
+  $('name').scrollTo(0, 0);
   state.assigned = decision && decision.assigned ? decision.assigned.slice() : name.tracks.map(t => t.cluster);
   drawQueue();
   drawName();
@@ -67,125 +75,183 @@ function show(i) {
 }
 
 function player(track) {
-  return track.audio ? make('audio', { controls: true, preload: 'none', src: track.audio, ariaLabel: `Play ${track.title}` }) : make('span', {}, 'no audio');
+  return track.audio ? make('audio', { controls: true, preload: 'none', src: track.audio, ariaLabel: `Play ${track.title}` }) : make('span', { className: 'soft' }, 'no audio');
+}
+
+// Hundreds of players would make a page slow: one is made when it is asked for.
+function playButton(track) {
+  if (!track.audio) return player(track);
+  const play = event => { const audio = player(track); event.target.replaceWith(audio); audio.play(); };
+  return make('button', { type: 'button', className: 'play', ariaLabel: `Play ${track.title}`, onclick: play }, '▶');
 }
 
 function trackRow(name, i) {
   const track = name.tracks[i];
   const select = make('select', { ariaLabel: `Artist of ${track.title}`, onchange: event => {
     remember(); state.assigned[i] = Number(event.target.value); drawName();
-  } });
-  const last = Math.max(...state.assigned);
-  for (let cluster = 1; cluster <= last + 1; cluster++) {
-    select.append(make('option', { value: String(cluster), selected: cluster === state.assigned[i] }, cluster > last ? 'new' : String(cluster)));
-  }
-  return make('tr', {}, make('td', {}, swatch(state.assigned[i]), select), make('td', {}, track.title), make('td', {}, track.album),
-    make('td', {}, track.year), make('td', { className: track.confidence < SURE ? 'unsure' : '' }, percent(track.confidence)), make('td', {}, player(track)));
+  } }, new Option(String(state.assigned[i]), String(state.assigned[i])));
+  // A choice for every track and artist would be millions: they are made when they are asked for.
+  select.onfocus = select.onpointerdown = () => {
+    if (select.length > 1) return;
+    const last = Math.max(...state.assigned);
+    const choices = Array.from({ length: last + 1 }, (_, k) => new Option(k < last ? String(k + 1) : 'new', String(k + 1), false, k + 1 === state.assigned[i]));
+    select.replaceChildren(...choices);
+  };
+  const sure = track.standing === 'human' ? make('td', { className: 'human' }, 'decided') : make('td', { className: isUnsure(track) ? 'number unsure' : 'number' }, percent(track.confidence));
+  const stable = track.stability === null ? [] : [make('td', { className: 'number' }, percent(track.stability))];
+  return make('tr', {}, make('td', {}, swatch(state.assigned[i]), select), make('td', {}, track.title), make('td', { className: 'soft' }, track.album),
+    make('td', { className: 'number soft' }, track.year), sure, ...stable, make('td', {}, playButton(track)));
 }
 
-function trackTable(name, tracks) {
-  const head = make('tr', {}, ...['Artist', 'Title', 'Album', 'Year', data.calibrated ? 'Probability' : 'Clearness', 'Listen'].map(text => make('th', { scope: 'col' }, text)));
-  const table = make('table', {}, make('thead', {}, head), make('tbody', {}, ...tracks.slice(0, SHOWN).map(i => trackRow(name, i))));
-  const rest = tracks.length - SHOWN;
-  return rest > 0 ? [table, make('p', {}, `and ${rest} more`)] : [table];
+function trackTable(name, cluster, tracks, fair) {
+  const shown = state.opened.get(cluster) || fair, rest = tracks.length - shown;
+  const stable = name.tracks.some(track => track.stability !== null) ? ['Stability'] : [];
+  const head = make('tr', {}, ...['Artist', 'Title', 'Album', 'Year', data.calibrated ? 'Probability' : 'Clearness', ...stable, 'Listen'].map(text => make('th', { scope: 'col' }, text)));
+  const table = make('div', { className: 'scroll' }, make('table', {}, make('thead', {}, head), make('tbody', {}, ...tracks.slice(0, shown).map(i => trackRow(name, i)))));
+  const more = () => { state.opened.set(cluster, shown + 4 * SHOWN); drawName(); };
+  return rest > 0 ? [table, make('p', {}, make('button', { type: 'button', onclick: more }, `Show ${Math.min(rest, 4 * SHOWN)} of ${rest} more`))] : [table];
 }
 
-function artistSection(name, cluster, tracks) {
+function artistSection(name, cluster, tracks, fair) {
   const albums = new Map();
   tracks.forEach(i => { const t = name.tracks[i]; if (t.album) albums.set(t.album, t.year); });
   const list = [...albums].slice(0, 12).map(([album, year]) => year ? `${album} (${year})` : album).join(' · ');
   const ordered = tracks.slice().sort((a, b) => name.tracks[a].confidence - name.tracks[b].confidence);
-  return make('section', {}, make('h3', {}, swatch(cluster), `Artist ${cluster}: ${plural(tracks.length, 'track')}`), make('p', {}, list || 'no albums known'), ...trackTable(name, ordered));
+  return make('section', { className: 'card' }, make('h3', {}, swatch(cluster), `Artist ${cluster}: ${plural(tracks.length, 'track')}`), make('p', { className: 'soft' }, list || 'no albums known'), ...trackTable(name, cluster, ordered, fair));
 }
 
-function sentence(parts) { return make('li', {}, ...parts); }
-
 function why(name) {
-  const e = name.explanation, t = i => `“${name.tracks[i].title}”`, items = [];
-  e.across.slice(0, 3).forEach(a => items.push(sentence([`Nearest across a border: ${t(a.tracks[0])} and ${t(a.tracks[1])}, ${a.distance.toFixed(3)} apart`])));
+  const e = name.explanation, t = i => `“${name.tracks[i].title}”`, say = text => items.push(make('li', {}, text)), items = [];
+  if (e.made !== null && e.not_made !== null && e.made < e.not_made) say(`Any cut between ${e.made.toFixed(3)} and ${e.not_made.toFixed(3)} gives these artists`);
+  e.across.slice(0, 3).forEach(a => say(`Nearest across a border: ${t(a.tracks[0])} and ${t(a.tracks[1])}, ${a.distance.toFixed(3)} apart`));
   e.albums.slice(0, 8).forEach(a => {
     const where = a.clusters.map(([c, n]) => `${n} in artist ${c}`).join(', ');
-    items.push(sentence([`Album “${a.album}”: ${where}${a.carries ? ' — it is all that this artist has: perhaps the sound of an album' : ' — lies across a border'}`]));
+    say(`Album “${a.album}”: ${where}${a.carries ? ' — it is all that this artist has: perhaps the sound of an album' : ' — lies across a border'}`);
   });
-  if (e.several_artists.length) items.push(sentence([`Several artists by their titles: ${e.several_artists.slice(0, 8).map(t).join(', ')}`]));
-  return items.length ? [make('h3', {}, 'Why'), make('ul', {}, ...items)] : [];
+  if (e.several_artists.length) say(`Several artists by their titles or albums: ${e.several_artists.slice(0, 8).map(t).join(', ')}`);
+  return items.length ? [make('section', { className: 'card' }, make('h3', {}, 'Why'), make('ul', {}, ...items))] : [];
 }
 
 function listen(name) {
-  const rows = [...name.explanation.medoids.map(([cluster, i]) => [`typical of ${cluster}`, i]), ...name.explanation.border.map(i => ['border', i])];
+  const rows = [...name.explanation.medoids.map(([cluster, i]) => [`typical of ${cluster}`, i]), ...name.explanation.border.map(i => ['near the border', i])];
   if (!rows.length) return [];
-  return [make('h3', {}, 'Listen first'), make('table', {}, make('tbody', {}, ...rows.slice(0, 24).map(([what, i]) =>
-    make('tr', {}, make('td', {}, swatch(state.assigned[i]), what), make('td', {}, name.tracks[i].title), make('td', {}, player(name.tracks[i]))))))];
+  return [make('section', { className: 'card' }, make('h3', {}, 'Listen first'), make('div', { className: 'scroll' }, make('table', {}, make('tbody', {}, ...rows.slice(0, 24).map(([what, i]) =>
+    make('tr', {}, make('td', {}, swatch(state.assigned[i]), what), make('td', {}, name.tracks[i].title), make('td', { className: 'soft' }, name.tracks[i].album), make('td', {}, player(name.tracks[i]))))))))];
 }
 
+const topOf = name => name.merges.length ? name.merges[name.merges.length - 1][2] : 1;
+
 function drawName() {
-  const name = data.names[state.at], clusters = members(state.assigned);
-  const top = name.merges.length ? name.merges[name.merges.length - 1][2] : 1;
+  const name = data.names[state.at], clusters = members(state.assigned), top = topOf(name);
+  const fair = Math.max(3, Math.min(SHOWN, Math.round(ALL_SHOWN / clusters.size)));
   const slider = make('input', { type: 'range', id: 'cut', min: '0', max: '1000', value: String(Math.round(1000 * Math.min(1, state.cut / (1.05 * top)))), ariaLabel: 'Height of the cut', oninput: event => moveCut(Number(event.target.value) / 1000 * 1.05 * top) });
-  const canvas = (id, height, label) => { const c = make('canvas', { id, width: 1200, height, role: 'img' }); c.setAttribute('aria-label', label); return c; };
-  const figure = (c, caption) => make('figure', {}, c, make('figcaption', {}, caption));
-  const button = (text, key, action) => make('button', { type: 'button', title: `key ${key}`, onclick: action }, text);
+  const canvas = (id, label) => { const c = make('canvas', { id, role: 'img' }); c.setAttribute('aria-label', label); return c; };
+  const figure = (c, caption, ...more) => make('figure', { className: 'card' }, c, ...more, make('figcaption', {}, caption));
+  const button = (text, key, action) => make('button', { type: 'button', className: key === 'a' ? 'first' : '', onclick: action }, text, make('kbd', {}, key));
+  const fact = (value, what) => make('span', {}, make('b', {}, value), ` ${what}`);
+  const split = (n, what) => fact(String(n), plural(n, what).split(' ')[1]);
   $('name').replaceChildren(
-    make('h2', {}, name.name),
-    make('p', {}, `${plural(name.tracks.length, 'track')}, ${plural(clusters.size, 'artist')} proposed, ${percent(name.confidence)} sure on average` + (data.calibrated ? `; about ${name.impact.toFixed(1)} likely misplaced` : '')),
-    make('div', { className: 'actions' }, button('Accept as shown', 'a', () => decide('accept')), button('All one artist', 'm', () => decide('merge')),
-      button('Split at the cut', 's', () => decide('split')), button('Skip', 'x', () => decide('skip')), button('Undo', 'u', undo)),
-    figure(canvas('tree', 360, 'Dendrogram'), `Ward distance; the cut is at ${state.cut.toFixed(3)}. Drag it here or on the slider.`), slider,
-    make('div', { className: 'plots' }, figure(canvas('map', 700, 'Map'), 'Two principal components; hollow: unsure'),
-      figure(canvas('matrix', 700, 'Distances'), name.distances ? 'Distances in the order of the tree; dark is near' : 'No matrix: more tracks than a screen can show')),
-    ...why(name), ...listen(name), ...[...clusters].map(([cluster, tracks]) => artistSection(name, cluster, tracks)));
-  drawTree(name, top); drawMap(name); drawMatrix(name);
+    make('div', {}, make('h2', {}, name.name),
+      make('div', { className: 'facts' }, split(name.tracks.length, 'track'), split(clusters.size, 'artist'), fact(percent(name.confidence), 'sure on average'), ...data.calibrated ? [fact(`about ${name.impact.toFixed(1)}`, 'likely misplaced')] : []),
+      make('div', { className: 'actions' }, button('Accept as shown', 'a', () => decide('accept')), button('All one artist', 'm', () => decide('merge')),
+        button('Split at the cut', 's', () => decide('split')), button('Skip', 'x', () => decide('skip')), button('Undo', 'u', undo))),
+    figure(canvas('tree', 'Dendrogram'), 'Ward distance. Drag the cut here or on the slider.', slider),
+    make('div', { className: 'plots' }, figure(canvas('map', 'Map'), 'Two principal components; hollow: unsure. Point at a track to see its title.'),
+      ...name.distances ? [figure(canvas('matrix', 'Distances'), 'Distances in the order of the tree; dark is near')] : []),
+    ...why(name), ...listen(name), ...[...clusters].map(([cluster, tracks]) => artistSection(name, cluster, tracks, fair)));
+  drawPlots();
 }
+
+function drawPlots() {
+  const name = data.names[state.at];
+  if (!name) return;
+  drawTree(name); drawMap(name);
+  if (name.distances) drawMatrix(name);
+}
+
+// Sets the pixels of a canvas to those of the screen; lengths below are multiples of `unit`.
+function surface(id, ratio) {
+  const canvas = $(id), unit = window.devicePixelRatio || 1;
+  canvas.width = Math.round(canvas.clientWidth * unit);
+  canvas.height = Math.round((ratio ? canvas.clientWidth * ratio : canvas.clientHeight) * unit);
+  const g = canvas.getContext('2d');
+  g.font = `${12 * unit}px system-ui, sans-serif`;
+  return { canvas, g, unit, w: canvas.width, h: canvas.height };
+}
+const theme = property => getComputedStyle(document.documentElement).getPropertyValue(property).trim();
 
 function moveCut(height) {
   const name = data.names[state.at];
   state.cut = Math.max(0, height);
   state.assigned = cutAt(name, state.cut);
   clearTimeout(moveCut.timer);
-  drawTree(name, name.merges.length ? name.merges[name.merges.length - 1][2] : 1);
+  drawTree(name);
   moveCut.timer = setTimeout(() => { const focused = document.activeElement?.id; drawName(); if (focused === 'cut') $('cut').focus(); }, 150);
 }
 
-function drawTree(name, top) {
-  const canvas = $('tree'), g = canvas.getContext('2d'), n = name.tracks.length, { width: w, height: h } = canvas;
+function drawTree(name) {
+  const { canvas, g, unit, w, h } = surface('tree', .3), n = name.tracks.length, top = topOf(name) || 1;
+  const left = 42 * unit, strip = 10 * unit, base = h - strip - 4 * unit, high = 12 * unit;
   const x = new Float64Array(n + name.merges.length), y = new Float64Array(n + name.merges.length), of = new Array(n + name.merges.length);
-  const up = height => h - 14 - (h - 30) * height / (1.05 * top || 1);
-  name.leaves.forEach((leaf, i) => { x[leaf] = (i + .5) * w / n; y[leaf] = up(0); of[leaf] = state.assigned[leaf]; });
-  g.clearRect(0, 0, w, h); g.lineWidth = n > 400 ? 1 : 2;
-  name.merges.forEach(([left, right, height], i) => {
+  const up = height => base - (base - high) * height / (1.05 * top), width = (w - left) / n;
+  const rough = 10 ** Math.floor(Math.log10(top)), tick = [.2, .5, 1, 2].map(f => f * rough).find(step => top / step <= 6) || 5 * rough;
+  g.textBaseline = 'middle'; g.textAlign = 'right'; g.fillStyle = theme('--soft'); g.strokeStyle = theme('--line'); g.lineWidth = unit;
+  for (let height = 0; height <= 1.05 * top; height += tick) {
+    g.fillText(String(Number(height.toPrecision(3))), left - 8 * unit, up(height));
+    g.beginPath(); g.moveTo(left, up(height)); g.lineTo(w, up(height)); g.stroke();
+  }
+  name.leaves.forEach((leaf, i) => { x[leaf] = left + (i + .5) * width; y[leaf] = base; of[leaf] = state.assigned[leaf]; });
+  g.lineWidth = (n > 400 ? .75 : 1.5) * unit;
+  name.merges.forEach(([a, b, height], i) => {
     const node = n + i, t = up(height);
-    of[node] = of[left] === of[right] ? of[left] : null;
-    g.strokeStyle = of[node] === null ? '#888' : colour(of[node]);
-    g.beginPath(); g.moveTo(x[left], y[left]); g.lineTo(x[left], t); g.lineTo(x[right], t); g.lineTo(x[right], y[right]); g.stroke();
-    x[node] = (x[left] + x[right]) / 2; y[node] = t;
+    of[node] = of[a] === of[b] ? of[a] : null;
+    g.strokeStyle = of[node] === null ? theme('--soft') : colour(of[node]);
+    g.beginPath(); g.moveTo(x[a], y[a]); g.lineTo(x[a], t); g.lineTo(x[b], t); g.lineTo(x[b], y[b]); g.stroke();
+    x[node] = (x[a] + x[b]) / 2; y[node] = t;
   });
-  g.strokeStyle = '#dc2626'; g.setLineDash([8, 6]); g.beginPath(); g.moveTo(0, up(state.cut)); g.lineTo(w, up(state.cut)); g.stroke(); g.setLineDash([]);
-  name.leaves.forEach((leaf, i) => { g.fillStyle = colour(state.assigned[leaf]); g.fillRect(i * w / n, h - 10, Math.max(1, w / n - (n < 200 ? 1 : 0)), 10); });
-  const drag = event => { const box = canvas.getBoundingClientRect(); moveCut((h - 14 - (event.clientY - box.top) * h / box.height) / (h - 30) * 1.05 * top); };
+  name.leaves.forEach((leaf, i) => { g.fillStyle = colour(state.assigned[leaf]); g.fillRect(left + i * width, h - strip, Math.max(1, width - (n < 200 ? unit : 0)), strip); });
+  const line = Math.max(high, up(state.cut)), label = `cut ${state.cut.toFixed(3)}`;
+  g.strokeStyle = g.fillStyle = '#d92d20'; g.lineWidth = 1.5 * unit; g.setLineDash([6 * unit, 4 * unit]);
+  g.beginPath(); g.moveTo(left, line); g.lineTo(w, line); g.stroke(); g.setLineDash([]);
+  g.fillRect(w - g.measureText(label).width - 12 * unit, line - 9 * unit, g.measureText(label).width + 12 * unit, 18 * unit);
+  g.fillStyle = '#fff'; g.fillText(label, w - 6 * unit, line);
+  const drag = event => { const box = canvas.getBoundingClientRect(); moveCut((base - (event.clientY - box.top) * h / box.height) / (base - high) * 1.05 * top); };
   canvas.onpointerdown = event => { canvas.setPointerCapture(event.pointerId); canvas.onpointermove = drag; drag(event); };
   canvas.onpointerup = () => { canvas.onpointermove = null; };
 }
 
 function drawMap(name) {
-  const canvas = $('map'), g = canvas.getContext('2d'), { width: w, height: h } = canvas;
-  const size = name.tracks.length > 500 ? 5 : 9;
+  const { canvas, g, unit, w, h } = surface('map');
+  const size = (name.tracks.length > 500 ? 2.5 : 5) * unit, edge = 14 * unit;
+  const place = track => [w / 2 + track.x * (w / 2 - edge), h / 2 - track.y * (h / 2 - edge)];
+  g.lineWidth = 1.5 * unit;
   name.tracks.forEach((track, i) => {
-    g.beginPath(); g.arc(w / 2 + track.x * (w / 2 - 30), h / 2 - track.y * (h / 2 - 30), size, 0, 7);
-    g.strokeStyle = g.fillStyle = colour(state.assigned[i]); g.lineWidth = 2;
-    if (track.confidence < SURE) g.stroke(); else g.fill();
+    g.beginPath(); g.arc(...place(track), size, 0, 7);
+    g.strokeStyle = g.fillStyle = colour(state.assigned[i]);
+    if (isUnsure(track)) g.stroke(); else { g.globalAlpha = .85; g.fill(); g.globalAlpha = 1; }
   });
+  canvas.onpointermove = event => {
+    const box = canvas.getBoundingClientRect(), px = (event.clientX - box.left) * w / box.width, py = (event.clientY - box.top) * h / box.height;
+    const apart = track => { const [x, y] = place(track); return Math.hypot(x - px, y - py); };
+    const nearest = name.tracks.reduce((best, track) => apart(track) < apart(best) ? track : best);
+    canvas.title = apart(nearest) < 16 * unit ? nearest.title : '';
+  };
 }
 
 function drawMatrix(name) {
-  const canvas = $('matrix');
-  if (!name.distances) { canvas.height = 40; return; }
-  const n = name.tracks.length, image = new ImageData(n, n);
+  const { g, unit, w, h } = surface('matrix'), n = name.tracks.length, image = new ImageData(n, n);
   let at = 0;
-  const put = (row, column, value) => { const p = 4 * (row * n + column); image.data[p] = value; image.data[p + 1] = value; image.data[p + 2] = Math.min(255, 60 + value * .76); image.data[p + 3] = 255; };
+  const near = [24, 33, 74], far = [246, 247, 250];
+  const put = (row, column, value) => { for (let k = 0; k < 3; k++) image.data[4 * (row * n + column) + k] = near[k] + (far[k] - near[k]) * value / 255; image.data[4 * (row * n + column) + 3] = 255; };
   for (let i = 0; i < n; i++) { put(i, i, 0); for (let j = i + 1; j < n; j++) { const v = name.distances[at++]; put(i, j, v); put(j, i, v); } }
   const small = make('canvas', { width: n, height: n }); small.getContext('2d').putImageData(image, 0, 0);
-  canvas.width = canvas.height = 700;
-  const g = canvas.getContext('2d'); g.imageSmoothingEnabled = false; g.drawImage(small, 0, 0, canvas.width, canvas.height);
+  const strip = 8 * unit, size = Math.min(w, h) - strip, left = (w - size - strip) / 2 + strip;
+  g.imageSmoothingEnabled = false; g.drawImage(small, left, strip, size, size);
+  name.leaves.forEach((leaf, i) => {
+    g.fillStyle = colour(state.assigned[leaf]);
+    g.fillRect(left + i * size / n, 0, Math.ceil(size / n), strip - 2 * unit);
+    g.fillRect(left - strip, strip + i * size / n, strip - 2 * unit, Math.ceil(size / n));
+  });
 }
 
 // Undo goes back over decisions and over changes of single tracks.
@@ -249,6 +315,7 @@ document.addEventListener('keydown', event => {
   event.preventDefault();
   keys[event.key]();
 });
+window.addEventListener('resize', drawPlots);
 $('filter').addEventListener('input', drawQueue);
 $('export').addEventListener('click', exportDecisions);
 window.addEventListener('beforeunload', event => { if (state.decisions.size) event.preventDefault(); });
