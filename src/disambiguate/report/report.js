@@ -144,7 +144,8 @@ const topOf = name => name.merges.length ? name.merges[name.merges.length - 1][2
 function drawName() {
   const name = data.names[state.at], clusters = members(state.assigned), top = topOf(name);
   const fair = Math.max(3, Math.min(SHOWN, Math.round(ALL_SHOWN / clusters.size)));
-  const slider = make('input', { type: 'range', id: 'cut', min: '0', max: '1000', value: String(Math.round(1000 * Math.min(1, state.cut / (1.05 * top)))), ariaLabel: 'Height of the cut', oninput: event => moveCut(Number(event.target.value) / 1000 * 1.05 * top) });
+  const slid = isHeld => event => moveCut(Number(event.target.value) / 1000 * 1.05 * top, isHeld);
+  const slider = make('input', { type: 'range', id: 'cut', min: '0', max: '1000', value: sliderOf(name), ariaLabel: 'Height of the cut', oninput: slid(true), onchange: slid(false) });
   const canvas = (id, label) => { const c = make('canvas', { id, role: 'img' }); c.setAttribute('aria-label', label); return c; };
   const figure = (c, caption, ...more) => make('figure', { className: 'card' }, c, ...more, make('figcaption', {}, caption));
   const button = (text, key, action) => make('button', { type: 'button', className: key === 'a' ? 'first' : '', onclick: action }, text, make('kbd', {}, key));
@@ -180,13 +181,17 @@ function surface(id, ratio) {
 }
 const theme = property => getComputedStyle(document.documentElement).getPropertyValue(property).trim();
 
-function moveCut(height) {
+const sliderOf = name => String(Math.round(1000 * Math.min(1, state.cut / (1.05 * topOf(name)))));
+
+// While a cut is being dragged only the plots follow: what is held must not be replaced.
+function moveCut(height, isHeld) {
   const name = data.names[state.at];
   state.cut = Math.max(0, height);
   state.assigned = cutAt(name, state.cut);
-  clearTimeout(moveCut.timer);
-  drawTree(name);
-  moveCut.timer = setTimeout(() => { const focused = document.activeElement?.id; drawName(); if (focused === 'cut') $('cut').focus(); }, 150);
+  if (isHeld) { $('cut').value = sliderOf(name); drawPlots(); return; }
+  const focused = document.activeElement?.id;
+  drawName();
+  if (focused === 'cut') $('cut').focus();
 }
 
 function drawTree(name) {
@@ -215,9 +220,9 @@ function drawTree(name) {
   g.beginPath(); g.moveTo(left, line); g.lineTo(w, line); g.stroke(); g.setLineDash([]);
   g.fillRect(w - g.measureText(label).width - 12 * unit, line - 9 * unit, g.measureText(label).width + 12 * unit, 18 * unit);
   g.fillStyle = '#fff'; g.fillText(label, w - 6 * unit, line);
-  const drag = event => { const box = canvas.getBoundingClientRect(); moveCut((base - (event.clientY - box.top) * h / box.height) / (base - high) * 1.05 * top); };
-  canvas.onpointerdown = event => { canvas.setPointerCapture(event.pointerId); canvas.onpointermove = drag; drag(event); };
-  canvas.onpointerup = () => { canvas.onpointermove = null; };
+  const drag = isHeld => event => { const box = canvas.getBoundingClientRect(); moveCut((base - (event.clientY - box.top) * h / box.height) / (base - high) * 1.05 * top, isHeld); };
+  canvas.onpointerdown = event => { canvas.setPointerCapture(event.pointerId); canvas.onpointermove = drag(true); drag(true)(event); };
+  canvas.onpointerup = event => { if (canvas.onpointermove) { canvas.onpointermove = null; drag(false)(event); } };
 }
 
 function drawMap(name) {
