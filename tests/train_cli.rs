@@ -62,6 +62,12 @@ fn audio_becomes_artists() {
     });
     assert_eq!(fs::read(path.join("whole/labels.csv")).unwrap(), fs::read(path.join("labels.csv")).unwrap());
     assert_eq!(fs::read(path.join("whole/embeddings.npy")).unwrap(), fs::read(path.join("tracks.npy")).unwrap());
+    assert!(path.join("whole/names.csv").exists() && !path.join("whole/changes.jsonl").exists());
+    // Again, with another cut: what is labelled stays where it is, until a new split is asked for.
+    let again = "run c.csv --model m.safetensors --distance 0 --name-column name --out whole";
+    assert_eq!(json(path, again)["split"]["clusters"], split["clusters"]);
+    assert_eq!(fs::read(path.join("whole/changes.jsonl")).unwrap(), b"");
+    assert_eq!(json(path, &format!("{again} --resplit"))["split"]["clusters"], ARTISTS * TRACKS);
 }
 
 /// `tracks` once more in bf16 and a step of training, or the word that this machine cannot, before any work is done.
