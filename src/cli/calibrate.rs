@@ -41,6 +41,9 @@ pub(super) struct Calibrate {
     /// Use one track of each value of this column (album), so that albums are not taken for artists.
     #[arg(long, value_name = "COLUMN")]
     across: Option<String>,
+    /// Parts that the names are dealt into: each is judged by what the others taught. Fewer do with fewer artists.
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    folds: usize,
     /// Draw names anew this many times.
     #[arg(long, value_name = "N", default_value_t = 20)]
     repeats: usize,
@@ -67,6 +70,7 @@ impl Calibrate {
             within: self.within,
             across: self.across,
             objective: self.cost.unwrap_or_default(),
+            folds: self.folds,
             repeats: self.repeats,
             seed: self.seed,
             ..Options::default()

@@ -2,6 +2,7 @@
 """Does what `homonym calibrate` promises hold for artists that nobody has learned from? Prints the tables of docs/disambiguation.md.
 
 usage: workflow.py HOMONYM DATA WORK [--sets voices,open] [--draws 10] [--train "more arguments of homonym train"]
+                   [--calibrate "and of homonym calibrate"]
 
 HOMONYM is the binary, DATA a folder with SET/catalogue.csv, WORK a folder for stores, models and embeddings. Of each set half
 the artists train a model, a quarter calibrates it, and the last quarter is what it is judged by: their tracks are put under
@@ -94,7 +95,7 @@ class Study:
         self.points = np.load(self.prefix + "-test.npy")
         self.calibration = self.prefix + ".calibration.json"
         done = run(self.homonym, "calibrate", self.prefix + "-known", "--model", self.prefix + ".safetensors",
-                   "--within", "source", "--json")
+                   "--within", "source", "--json", *options.calibrate.split())
         self.promised = json.loads(done)
 
     def prepare(self, options):
@@ -198,6 +199,7 @@ def main():
     parser.add_argument("--sets", default="voices,open")
     parser.add_argument("--draws", type=int, default=10)
     parser.add_argument("--train", default="")
+    parser.add_argument("--calibrate", default="")
     options = parser.parse_args()
     os.makedirs(options.work, exist_ok=True)
     for name in options.sets.split(","):
