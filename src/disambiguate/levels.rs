@@ -226,11 +226,13 @@ mod tests {
             let mut counts = Counts::default();
             new.iter().for_each(|trial| counts.add(trial, level.accept, level.reject));
             let [own, another, nobody] = counts.shares().map(Option::unwrap);
-            let close = |found: f64, stated: f64| assert!((found - stated).abs() < 0.012, "{found} {stated} {level:?}");
-            close(another.accepted.max(nobody.accepted), level.error);
-            close(own.rejected, level.error);
-            close(own.accepted, level.own.accepted);
-            close(nobody.rejected, level.nobody.rejected);
+            let close =
+                |found: f64, stated: f64, by| assert!((found - stated).abs() < by, "{found} {stated} {level:?}");
+            close(another.accepted.max(nobody.accepted), level.error, 0.012);
+            close(own.rejected, level.error, 0.012);
+            // A level that is off by its own sampling error moves these by more than twice as much: three deviations.
+            close(own.accepted, level.own.accepted, 0.035);
+            close(nobody.rejected, level.nobody.rejected, 0.035);
             assert!(level.accept >= level.reject);
         }
     }
