@@ -86,25 +86,25 @@ def write_catalogue(path, count):
 
 def tracks(homonym, work, options):
     (work / "small.toml").write_text(SETTINGS)
-    made = 0
     print("| tracks | step | wall, s | CPU, s | CPU a track, ms | peak RSS, MB | of it not mapped files, MB |")
     print("|---|---|---|---|---|---|---|")
+
+    def measure(count, name, arguments):
+        run = Measured([homonym, *arguments, "--quiet"], work)
+        print(f"| {count} | {name} | {run.wall:.1f} | {run.cpu:.1f} | {1000 * run.cpu / count:.3f} | {run.resident:.0f} | {run.anonymous:.0f} |", flush=True)
+
+    made = 0
     for count in options.counts:
         write_tracks(work / "audio", made, count)
         made = count
         write_catalogue(work / f"c{count}.csv", count)
-        model = work / "m.safetensors"
-        steps = [
-            ("extract", ["extract", f"c{count}.csv", "--out", f"s{count}"]),
-            ("extract again, nothing to do", ["extract", f"c{count}.csv", "--out", f"s{count}"]),
-            ("embed", ["embed", f"s{count}", "--model", "m.safetensors", "--out", f"p{count}"]),
-        ]
-        for name, arguments in steps:
-            if name == "embed" and not model.exists():
-                train = ["train", f"s{count}", "--preset", "paper", "--config", "small.toml", "--steps", "0", "--out", "m.safetensors"]
-                Measured([homonym, *train], work)
-            run = Measured([homonym, *arguments, "--quiet"], work)
-            print(f"| {count} | {name} | {run.wall:.1f} | {run.cpu:.1f} | {1000 * run.cpu / count:.3f} | {run.resident:.0f} | {run.anonymous:.0f} |", flush=True)
+        measure(count, "extract", ["extract", f"c{count}.csv", "--out", f"s{count}"])
+        measure(count, "extract again, nothing to do", ["extract", f"c{count}.csv", "--out", f"s{count}"])
+        measure(count, "embed by statistics", ["embed", f"s{count}", "--statistics", "--out", f"p{count}"])
+    train = ["train", f"s{options.counts[0]}", "--preset", "paper", "--config", "small.toml", "--steps", "0", "--out", "m.safetensors"]
+    Measured([homonym, *train], work)
+    for count in options.counts:
+        measure(count, "embed by a network", ["embed", f"s{count}", "--model", "m.safetensors", "--out", f"p{count}"])
 
 
 def sealed(content):
@@ -159,7 +159,7 @@ def store(homonym, work, options):
     for name, arguments in [
         ("inspect", ["inspect", folder.name]),
         ("train, 0 steps", [*train, "--steps", "0"]),
-        ("train, 100 steps", [*train, "--steps", "100"]),
+        ("train, 20 steps", [*train, "--steps", "20"]),
     ]:
         forget(folder)
         run = Measured([homonym, *arguments, "--quiet"], work)
