@@ -145,12 +145,11 @@ impl Monitor for StopAfter {
 fn stops_and_other_thread_counts_between_them_leave_no_trace() {
     let world = world();
     let path = world.path();
-    let extracted =
-        Command::new(env!("CARGO_BIN_EXE_homonym")).current_dir(path).args(["extract", "c.csv", "--out", "s"]);
-    assert!({ extracted }.status().unwrap().success());
+    let mut extract = Command::new(env!("CARGO_BIN_EXE_homonym"));
+    assert!(extract.current_dir(path).args(["extract", "c.csv", "--out", "s"]).status().unwrap().success());
     let store = Store::open(path.join("s")).unwrap();
     let set = TrainingSet::of_rows(&store, &(0..store.len()).collect::<Vec<_>>()).unwrap();
-    let run = |out: &str, threads: usize, resume: bool, monitor: &(dyn Monitor + Send)| {
+    let run = |out: &str, threads: usize, resume: bool, monitor: &dyn Monitor| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         let (out, log) = (path.join(out), path.join(format!("{out}.log")));
         pool.install(|| train(&store, &set, &config(), &out, &log, resume, monitor))
