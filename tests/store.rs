@@ -376,7 +376,7 @@ fn other_recipes_other_writers_and_other_folders_are_refused() {
     let columns = ["path", "artist", "note"].map(str::to_owned);
     let catalogue = &world.extraction.catalogue;
     let writer = Writer::open(world.out(), &world.extraction.spec, catalogue, &columns, &()).unwrap();
-    assert!(world.run().unwrap_err().to_string().contains("another extraction"));
+    assert!(world.run().unwrap_err().to_string().contains("another process"));
     drop(writer);
     world.run().unwrap();
 

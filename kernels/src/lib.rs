@@ -7,6 +7,8 @@
 mod arch;
 mod buffer;
 mod isa;
+#[cfg(unix)]
+mod lost_pages;
 pub mod map;
 mod ops;
 mod simd;

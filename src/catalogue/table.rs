@@ -113,12 +113,18 @@ impl Table {
     /// Writes the table in the format its extension asks for (see [`read`](Self::read)).
     pub fn write(&self, path: &Path) -> Result<()> {
         let mut output = Output::create(path)?;
-        match Format::of(path) {
-            Format::Separated(separator) => self.write_separated(&mut output, separator),
-            Format::JsonLines => self.write_json_lines(&mut output),
-        }
-        .map_err(Error::io(path))?;
+        self.write_to(&mut output)?;
         output.commit()
+    }
+
+    /// As [`write`](Self::write), into a file that is opened already.
+    pub fn write_to(&self, output: &mut Output) -> Result<()> {
+        let path = output.path().to_path_buf();
+        match Format::of(&path) {
+            Format::Separated(separator) => self.write_separated(output, separator),
+            Format::JsonLines => self.write_json_lines(output),
+        }
+        .map_err(Error::io(path))
     }
 
     fn write_separated(&self, output: &mut impl Write, separator: u8) -> std::io::Result<()> {

@@ -8,6 +8,7 @@ use super::{Console, Outcome};
 use crate::catalogue::table::Table;
 use crate::cluster::{Checkpoint, Dendrogram, linkage_resumable};
 use crate::monitor::Monitor as _;
+use crate::output::Output;
 use crate::store::npy;
 use crate::{Error, Result};
 
@@ -57,14 +58,17 @@ impl Cluster {
             let problem = format!("{count} clusters cannot be made of {} points", points.rows);
             return Err(Error::setting("--clusters", problem));
         }
+        let output = Output::create(&self.out)?;
         console.begin("cluster", Some(points.rows.saturating_sub(1) as u64));
         let mut kept = self.out.clone().into_os_string();
         kept.push(".checkpoint");
-        let tree = linkage_resumable(&points, &Checkpoint::new(kept.into(), self.resume), console);
+        let checkpoint = Checkpoint::new(kept.into(), self.resume);
+        let tree = linkage_resumable(&points, &checkpoint, console);
         console.end();
         let tree = tree?;
-        npy::write(&self.out, &tree.to_scipy())?;
+        npy::fill(output, &tree.to_scipy())?.commit()?;
         let clusters = self.write_labels(&tree)?;
+        checkpoint.remove()?;
         let top_height = tree.merges().last().map(|merge| merge.height);
         let summary = Summary { points: points.rows, dimensions: points.cols, top_height, clusters };
         console.remark(&format!("wrote {}", self.out.display()));

@@ -16,7 +16,7 @@ use crate::store::npy;
 /// Turn the tracks of a feature store into points, one a track.
 ///
 /// Writes PREFIX.npy (tracks × values, f32), PREFIX.csv (the catalogue's rows in the same order) and PREFIX.json (what
-/// made the points).
+/// made the points). Stopped and run again, it goes on from PREFIX.checkpoint.
 #[derive(clap::Args)]
 pub(super) struct Embed {
     /// The feature store.
@@ -68,8 +68,7 @@ impl Embed {
         let clock = std::time::Instant::now();
         let embedder =
             model.as_ref().map_or(Embedder::Statistics(self.statistics.unwrap_or_default()), Embedder::Model);
-        let embeddings = embedder.embed(&store, &rows, console)?;
-        embeddings.write(&self.out)?;
+        let embeddings = embedder.embed_to(&store, &rows, &self.out, console)?;
         if let (Some(model), Some(draws)) = (&model, self.resamples) {
             let points = resample_tracks(&store, &rows, model, draws.get(), 0, console)?;
             let mut name = self.out.clone().into_os_string();

@@ -36,9 +36,8 @@ impl Experiment {
             console.result("homonym.experiment.plan/1", &listed, || cells.join("\n"))?;
             return Ok(Outcome::Done);
         }
-        std::fs::create_dir_all(&self.out).map_err(Error::io(&self.out))?;
-        write_whole(&self.out.join("experiment.toml"), text.as_bytes())?;
         let report = run(&plan, self.plan.parent().unwrap_or(Path::new("")), &self.out, console)?;
+        write_whole(&self.out.join("experiment.toml"), text.as_bytes())?;
         console.result("homonym.experiment/1", &report, || describe(&report, &self.out))?;
         Ok(if report.failed.is_empty() { Outcome::Done } else { Outcome::SomeInputsFailed })
     }

@@ -143,6 +143,7 @@ impl Verb {
 pub fn main() -> ExitCode {
     let Arguments { global, verb } = Arguments::parse();
     let console = Console::new(global.json, global.quiet);
+    homonym_kernels::map::explain_lost_pages();
     let outcome = Isa::chosen()
         .map_err(Error::from)
         .and_then(|_| limit_threads(global.threads))

@@ -67,8 +67,7 @@ impl Run {
         extract::remark(&extracted, &extraction, console);
         let store = Store::open(&folder)?;
         let rows: Vec<usize> = (0..store.len()).collect();
-        let embeddings = Embedder::Model(&model).embed(&store, &rows, console)?;
-        embeddings.write(&self.out.join("embeddings"))?;
+        let embeddings = Embedder::Model(&model).embed_to(&store, &rows, &self.out.join("embeddings"), console)?;
         let labels = self.out.join("labels.csv");
         if let Some(calibration) = &calibration {
             calibration.check(&embeddings, &self.model)?;

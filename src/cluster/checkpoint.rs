@@ -7,7 +7,7 @@ use homonym_kernels::{Neighbour, WeightedPoints};
 
 use super::Found;
 use super::rounds::{K, Surroundings};
-use crate::output::write_whole;
+use crate::output::{self, write_whole};
 use crate::{Error, Result};
 
 const MAGIC: &[u8; 16] = b"homonym ward   1";
@@ -31,12 +31,9 @@ impl Checkpoint {
         Self { path, resume }
     }
 
-    /// Removes the file when the work is done.
-    pub(super) fn remove(&self) -> Result<()> {
-        match std::fs::remove_file(&self.path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io(&self.path)(error)),
-            _ => Ok(()),
-        }
+    /// Removes the file, once the tree is safe.
+    pub fn remove(&self) -> Result<()> {
+        output::remove(&self.path)
     }
 
     /// Where it is kept.

@@ -86,8 +86,8 @@ pub fn linkage<T: Copy + Into<f64>>(points: &Matrix<T>, monitor: &dyn Monitor) -
     Ok(scratch.dendrogram)
 }
 
-/// As [`linkage`], for work that may be stopped: large sets write a checkpoint every minute and when they are interrupted,
-/// and remove it when they are done. The tree does not depend on stops.
+/// As [`linkage`], for work that may be stopped: large sets write a checkpoint every minute and when they are interrupted.
+/// Whoever has written the tree [removes](Checkpoint::remove) it. The tree does not depend on stops.
 ///
 /// # Errors
 /// Those of [`linkage`]; a checkpoint that cannot be written, is damaged or belongs to other points.

@@ -155,7 +155,6 @@ impl Rounds {
                 return Err(self.interrupted(checkpoint));
             }
         }
-        checkpoint.map_or(Ok(()), Checkpoint::remove)?;
         Ok(self.found)
     }
 

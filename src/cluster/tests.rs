@@ -200,6 +200,9 @@ fn a_stop_does_not_change_the_tree() {
     std::fs::write(&path, &kept[1..]).unwrap();
     assert!(linkage_resumable(&points, &Checkpoint::new(path.clone(), true), &()).is_err());
     std::fs::write(&path, kept).unwrap();
-    assert_eq!(linkage_resumable(&points, &Checkpoint::new(path.clone(), true), &()).unwrap(), whole);
+    let kept = Checkpoint::new(path.clone(), true);
+    assert_eq!(linkage_resumable(&points, &kept, &()).unwrap(), whole);
+    assert!(path.exists(), "the tree is not written yet");
+    kept.remove().unwrap();
     assert!(!path.exists());
 }

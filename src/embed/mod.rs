@@ -4,20 +4,29 @@
 //! A track shorter than a segment is repeated from its beginning until the segment is full; it then has one segment
 //! only, and its vector is that segment's embedding.
 
+mod checkpoint;
 mod statistics;
 
+use std::path::Path;
+
+use homonym_kernels::Isa;
 use rayon::prelude::*;
 
 pub use statistics::Statistics;
 
+use crate::hash::fnv1a;
 use crate::matrix::Matrix;
 use crate::models::{Model, Standardisation, TrackVector};
 use crate::random::Random;
 use crate::sampling::TrackSegments;
 use crate::sampling::segments::linear_starts;
 use crate::store::Store;
-use crate::store::embeddings::{Embeddings, Origin};
-use crate::{Error, Monitor, Result};
+use crate::store::embeddings::{Destination, Embeddings, Origin, beside};
+use crate::{Error, Monitor, Result, output};
+use checkpoint::Checkpoint;
+
+/// Tracks that each thread embeds between two entries of a checkpoint.
+const BLOCK: usize = 16;
 
 /// What makes points of tracks.
 #[derive(Clone, Copy)]
@@ -34,11 +43,35 @@ impl Embedder<'_> {
     /// # Errors
     /// As [`embed_tracks`].
     pub fn embed(self, store: &Store, rows: &[usize], monitor: &dyn Monitor) -> Result<Embeddings> {
+        self.embed_from(store, rows, None, monitor)
+    }
+
+    /// As [`embed`](Self::embed), for work that may be stopped: the points are written to the files of `prefix`, and what
+    /// a network had embedded is kept in `PREFIX.checkpoint` until then, to go on from.
+    ///
+    /// # Errors
+    /// As [`embed_tracks`], and for files that cannot be written.
+    pub fn embed_to(self, store: &Store, rows: &[usize], prefix: &Path, monitor: &dyn Monitor) -> Result<Embeddings> {
+        let destination = Destination::create(prefix)?;
+        let checkpoint = beside(prefix, ".checkpoint");
+        let embeddings = self.embed_from(store, rows, Some(&checkpoint), monitor)?;
+        destination.write(&embeddings)?;
+        output::remove(&checkpoint)?;
+        Ok(embeddings)
+    }
+
+    fn embed_from(
+        self,
+        store: &Store,
+        rows: &[usize],
+        checkpoint: Option<&Path>,
+        monitor: &dyn Monitor,
+    ) -> Result<Embeddings> {
         let mut rest = serde_json::Map::new();
         let (points, model) = match self {
             Self::Model(model) => {
                 rest.insert("arithmetic".to_owned(), serde_json::json!(model.arithmetic));
-                (embed_tracks(store, rows, model, monitor)?, model.hash()?)
+                (means_of_tracks(store, rows, model, checkpoint, monitor)?, model.hash()?)
             }
             Self::Statistics(statistics) => (statistics.of_tracks(store, rows, monitor)?, statistics.name().to_owned()),
         };
@@ -54,7 +87,17 @@ impl Embedder<'_> {
 /// # Errors
 /// [`Error::Input`] where the store's front end is not the model's, or its frames are damaged.
 pub fn embed_tracks(store: &Store, rows: &[usize], model: &Model, monitor: &dyn Monitor) -> Result<Vec<f32>> {
-    each_track(store, rows, model, 1, monitor, |_, embedded, point| {
+    means_of_tracks(store, rows, model, None, monitor)
+}
+
+fn means_of_tracks(
+    store: &Store,
+    rows: &[usize],
+    model: &Model,
+    checkpoint: Option<&Path>,
+    monitor: &dyn Monitor,
+) -> Result<Vec<f32>> {
+    each_track(store, rows, model, 1, checkpoint, monitor, |_, embedded, point| {
         let width = point.len();
         point.copy_from_slice(&average(embedded, width, embedded.len() / width));
     })
@@ -70,7 +113,7 @@ pub fn resample_tracks(
     seed: u64,
     monitor: &dyn Monitor,
 ) -> Result<Vec<f32>> {
-    each_track(store, rows, model, draws, monitor, |(row, draw), embedded, point| {
+    each_track(store, rows, model, draws, None, monitor, |(row, draw), embedded, point| {
         let (width, mut random) = (point.len(), Random::keyed(seed, &[row as u64, draw as u64]));
         let segments: Vec<&[f32]> = embedded.chunks_exact(width).collect();
         let drawn: Vec<f32> =
@@ -86,6 +129,7 @@ fn each_track(
     rows: &[usize],
     model: &Model,
     times: usize,
+    checkpoint: Option<&Path>,
     monitor: &dyn Monitor,
     join: impl Fn((usize, usize), &[f32], &mut [f32]) + Sync,
 ) -> Result<Vec<f32>> {
@@ -102,25 +146,51 @@ fn each_track(
     let track = header.track;
     let parts = track.layer.parts(&*network);
     let width: usize = parts.iter().sum();
-    let mut points = vec![0.0; rows.len() * times * width];
+    let stride = times * width;
+    let checkpoint = checkpoint.map(|path| Checkpoint::open(path, fingerprint(store, rows, model)?)).transpose()?;
+    let (mut checkpoint, mut points) = checkpoint.map_or((None, Vec::new()), |(file, points)| (Some(file), points));
+    let mut done = points.len() / stride;
+    points.resize(rows.len() * stride, 0.0);
+    let block = checkpoint.as_ref().map_or(rows.len(), |_| BLOCK * rayon::current_num_threads()).max(1);
     monitor.begin("embedding", Some(rows.len() as u64));
-    points.par_chunks_exact_mut(times * width).zip(rows).try_for_each(|(points, &row)| {
-        if monitor.interrupted() {
-            return Err(Error::Interrupted("stopped while embedding; nothing was written".to_owned()));
-        }
-        let frames = store.frames(row)?;
-        let starts = starts(track, frames.len(), header.frames);
-        let segments = TrackSegments::new(frames, &starts);
-        let embedded = network.embed(&model.params, &segments, track.layer);
-        for (time, point) in points.chunks_exact_mut(width).enumerate() {
-            join((row, time), &embedded, point);
-            finish(&model.output, track.sphere, &parts, point);
-        }
-        monitor.advance(1);
-        Ok(())
-    })?;
+    monitor.advance(done as u64);
+    for (points, rows) in points[done * stride..].chunks_mut(block * stride).zip(rows[done..].chunks(block)) {
+        points
+            .par_chunks_exact_mut(stride)
+            .zip(rows)
+            .try_for_each(|(points, &row)| {
+                if monitor.interrupted() {
+                    return Err(Error::Interrupted("stopped while embedding".to_owned()));
+                }
+                let frames = store.frames(row)?;
+                let starts = starts(track, frames.len(), header.frames);
+                let segments = TrackSegments::new(frames, &starts);
+                let embedded = network.embed(&model.params, &segments, track.layer);
+                for (time, point) in points.chunks_exact_mut(width).enumerate() {
+                    join((row, time), &embedded, point);
+                    finish(&model.output, track.sphere, &parts, point);
+                }
+                monitor.advance(1);
+                Ok(())
+            })
+            .map_err(|error| match error {
+                Error::Interrupted(why) if checkpoint.is_some() => {
+                    Error::Interrupted(format!("{why}; {done} tracks are kept, run it again to go on"))
+                }
+                error => error,
+            })?;
+        checkpoint.as_mut().map_or(Ok(()), |checkpoint| checkpoint.append(points))?;
+        done += rows.len();
+    }
     monitor.end();
     Ok(points)
+}
+
+/// What tells the points of some tracks under a model from all others, to the bit.
+fn fingerprint(store: &Store, rows: &[usize], model: &Model) -> Result<u64> {
+    let made_by = (model.hash()?, model.arithmetic, Isa::chosen()?.name(), store.recipe_hash());
+    let made_by = serde_json::to_vec(&made_by).expect("names are plain data");
+    Ok(fnv1a(&[made_by, store.fingerprints(rows)?].concat()))
 }
 
 /// The first frames of the segments of a track; one no longer than a segment has a single one.

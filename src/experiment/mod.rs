@@ -27,7 +27,7 @@ use serde_json::{Value, json};
 
 use crate::catalogue::table::Table;
 use crate::eval::protocols::NameResult;
-use crate::output::write_whole;
+use crate::output::{self, write_whole};
 use crate::{Error, Monitor, Result};
 use world::World;
 
@@ -56,6 +56,8 @@ pub struct Report {
 pub fn run(plan: &Plan, base: &Path, out: &Path, monitor: &dyn Monitor) -> Result<Report> {
     let clock = Instant::now();
     let cells = plan.cells()?;
+    std::fs::create_dir_all(out).map_err(Error::io(out))?;
+    let _lock = output::lock(&out.join(".lock"), (out, "folder of an experiment"))?;
     let world = World::open(plan, base, out, monitor)?;
     let (mut results, mut failed, mut done_before) = (Vec::new(), Vec::new(), 0);
     for (number, cell) in cells.iter().enumerate() {

@@ -52,18 +52,18 @@ impl Listing {
     }
 
     /// The keys of the tracks that the store `folder` holds.
-    pub(super) fn keys_in(&self, folder: &Path, held: &Table) -> Result<HashSet<String>> {
+    pub(super) fn keys_in<'t>(&self, folder: &Path, held: &'t Table) -> Result<HashSet<&'t str>> {
         let keys = Keys::of(&held.columns).expect("the store has checked its column \"path\"");
         if keys.by_id() != self.keys.by_id() && !held.rows.is_empty() {
             let name = |keys: Keys| format!("tracks named by {}", if keys.by_id() { "track_id" } else { "path" });
             let advice = "give both or neither the column \"track_id\", or extract anew with --force";
             return Err(Error::file(folder, name(self.keys), name(keys), advice));
         }
-        Ok(held.rows.iter().map(|row| keys.key(row).to_owned()).collect())
+        Ok(held.rows.iter().map(|row| keys.key(row)).collect())
     }
 
     /// The rows of tracks that are not in `stored`.
-    pub(super) fn without(&self, stored: &HashSet<String>) -> Vec<usize> {
+    pub(super) fn without(&self, stored: &HashSet<&str>) -> Vec<usize> {
         let rows = &self.table.rows;
         (0..rows.len()).filter(|&row| !stored.contains(self.keys.key(&rows[row]))).collect()
     }

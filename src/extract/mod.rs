@@ -84,10 +84,11 @@ impl Extraction {
     /// Those that would keep [`run`](Self::run) from starting, and damage that it would repair.
     pub fn plan(&self) -> Result<Plan> {
         let listing = Listing::read(&self.catalogue)?;
-        let stored = if !self.force && Writer::continues(&self.out, &self.spec)? {
-            listing.keys_in(&self.out, Store::open(&self.out)?.table()?)?
-        } else {
-            HashSet::new()
+        let store = (!self.force && Writer::continues(&self.out, &self.spec)?).then(|| Store::open(&self.out));
+        let store = store.transpose()?;
+        let stored = match &store {
+            Some(store) => listing.keys_in(&self.out, store.table()?)?,
+            None => HashSet::new(),
         };
         let todo = listing.without(&stored);
         let files = todo.iter().map(|&row| listing.file(row));
@@ -134,6 +135,7 @@ impl Extraction {
     {
         let begin = Instant::now();
         let listing = Listing::read(&self.catalogue)?;
+        Replacement::recover(&self.out)?;
         let replacement = if self.force { Replacement::begin(&self.out)? } else { None };
         let folder = replacement.as_ref().map_or(self.out.as_path(), Replacement::folder);
         let done = self.fill(folder, &listing, frames_of, monitor).map_err(|error| match error {
@@ -164,11 +166,11 @@ impl Extraction {
         F: Fn(&Path, &mut Sink<'_>) -> Result<f64> + Sync,
     {
         let (mut writer, mut held) = Writer::open(folder, &self.spec, listing.path(), listing.columns(), monitor)?;
-        let stored = listing.keys_in(folder, &held)?;
+        let todo = listing.without(&listing.keys_in(folder, &held)?);
         if listing.update(folder, &mut held)? {
             writer.replace_table(&held)?;
         }
-        let todo = listing.without(&stored);
+        drop(held); // work may take days
         writer.plan(todo.len())?;
         let work = Work { listing, folder, spec: &self.spec, todo: &todo, frames_of, monitor };
         let done = work.run(&mut writer)?;

@@ -42,7 +42,7 @@ impl<F: Fn(&Path, &mut Sink<'_>) -> Result<f64> + Sync> Work<'_, F> {
                     done.audio_seconds += seconds;
                     writer.push(track, &self.listing.table.rows[self.todo[item]], seconds)?;
                 }
-                Err(Error::Interrupted(why)) => return Err(Error::Interrupted(why)),
+                Err(error) if self.ends_all(&error) => return Err(error),
                 Err(error) => {
                     let path = self.listing.audio_path(self.todo[item]).to_owned();
                     done.failed.push(Failure { path, error: error.to_string() });
@@ -66,6 +66,15 @@ impl<F: Fn(&Path, &mut Sink<'_>) -> Result<f64> + Sync> Work<'_, F> {
             error => error,
         })?;
         committed.map(|()| done)
+    }
+
+    /// Whether an error is none of its track: the user's wish, or a disk without room for long tracks on their way.
+    fn ends_all(&self, error: &Error) -> bool {
+        match error {
+            Error::Interrupted(_) => true,
+            Error::Io { path, .. } => path == self.folder,
+            _ => false,
+        }
     }
 
     /// Decodes and encodes one track. A decoder that panics fails for its own track only.

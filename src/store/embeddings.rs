@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use super::npy;
 use crate::catalogue::table::Table;
 use crate::matrix::Matrix;
-use crate::output::Output;
+use crate::output::{self, Output};
 use crate::{Error, Result};
 
 /// Points with what is known about each of them.
@@ -61,20 +61,43 @@ impl Embeddings {
 
     /// Writes the files that [`open`](Self::open) reads.
     pub fn write(&self, prefix: &Path) -> Result<()> {
-        self.table.write(&beside(prefix, ".csv"))?;
-        if let Some(origin) = &self.origin {
-            let path = beside(prefix, ".json");
-            let mut output = Output::create(&path)?;
-            let text = serde_json::to_string_pretty(origin).expect("plain data");
-            writeln!(output, "{text}").map_err(Error::io(&path))?;
-            output.commit()?;
-        }
-        npy::write(&beside(prefix, ".npy"), &self.points)
+        Destination::create(prefix)?.write(self)
     }
 
     /// A copy of some rows, in the order given.
     pub fn select(&self, rows: &[usize]) -> Self {
         Self { points: self.points.select(rows), table: self.table.select(rows), origin: self.origin.clone() }
+    }
+}
+
+/// The files of embeddings to be, taken before the work that fills them (see [`Output::create`]).
+#[derive(Debug)]
+pub struct Destination {
+    table: Output,
+    origin: Output,
+    points: Output,
+}
+
+impl Destination {
+    /// Opens the files of `prefix` under their temporary names.
+    pub fn create(prefix: &Path) -> Result<Self> {
+        let create = |ending| Output::create(&beside(prefix, ending));
+        Ok(Self { table: create(".csv")?, origin: create(".json")?, points: create(".npy")? })
+    }
+
+    /// Writes the embeddings; a stop at any moment leaves the old files, or none that can be opened, or the new ones.
+    pub fn write(self, embeddings: &Embeddings) -> Result<()> {
+        let Self { mut table, mut origin, points } = self;
+        embeddings.table.write_to(&mut table)?;
+        let points = npy::fill(points, &embeddings.points)?;
+        match &embeddings.origin {
+            Some(made_by) => {
+                let text = serde_json::to_string_pretty(made_by).expect("plain data");
+                writeln!(origin, "{text}").map_err(Error::io(origin.path()))?;
+                output::commit_together(vec![table, origin, points], None)
+            }
+            None => output::commit_together(vec![table, points], Some(origin.path())),
+        }
     }
 }
 
@@ -90,7 +113,7 @@ fn read_origin(path: &Path) -> Result<Option<Origin>> {
 }
 
 /// `prefix` with `ending` appended, whatever dots it holds.
-fn beside(prefix: &Path, ending: &str) -> PathBuf {
+pub(crate) fn beside(prefix: &Path, ending: &str) -> PathBuf {
     let mut name = OsString::from(prefix);
     name.push(ending);
     name.into()

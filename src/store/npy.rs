@@ -85,9 +85,15 @@ pub fn read_finite<T: Element>(path: &Path) -> Result<Matrix<T>> {
 
 /// Writes a matrix.
 pub fn write<T: Element>(path: &Path, matrix: &Matrix<T>) -> Result<()> {
-    let mut rows = NpyRows::create(path, matrix.cols)?;
+    fill(Output::create(path)?, matrix)?.commit()
+}
+
+/// Writes a matrix into a file that is opened already and still has to be committed.
+pub fn fill<T: Element>(output: Output, matrix: &Matrix<T>) -> Result<Output> {
+    let mut rows = NpyRows::begin(output, matrix.cols)?;
     matrix.iter_rows().try_for_each(|row| rows.push(row))?;
-    rows.finish().map(drop)
+    rows.fill_header()?;
+    Ok(rows.output)
 }
 
 /// Writes a matrix row by row, without knowing how many there will be.
@@ -103,8 +109,11 @@ pub struct NpyRows<T> {
 impl<T: Element> NpyRows<T> {
     /// Starts a matrix of `cols` columns; the file gets its name in [`finish`](Self::finish).
     pub fn create(path: &Path, cols: usize) -> Result<Self> {
-        let mut output = Output::create(path)?;
-        output.write_all(&[0; HEADER]).map_err(Error::io(path))?;
+        Self::begin(Output::create(path)?, cols)
+    }
+
+    fn begin(mut output: Output, cols: usize) -> Result<Self> {
+        output.write_all(&[0; HEADER]).map_err(Error::io(output.path()))?;
         Ok(Self { output, rows: 0, cols, bytes: Vec::new(), element: PhantomData })
     }
 
@@ -127,11 +136,15 @@ impl<T: Element> NpyRows<T> {
 
     /// Writes the header and gives the file its name; returns how many rows it has.
     pub fn finish(mut self) -> Result<usize> {
-        let header = header_bytes(T::DESCR, self.rows, self.cols);
-        let written = self.output.seek(SeekFrom::Start(0)).and_then(|_| self.output.write_all(&header));
-        written.map_err(Error::io(self.output.path()))?;
+        self.fill_header()?;
         self.output.commit()?;
         Ok(self.rows)
+    }
+
+    fn fill_header(&mut self) -> Result<()> {
+        let header = header_bytes(T::DESCR, self.rows, self.cols);
+        let written = self.output.seek(SeekFrom::Start(0)).and_then(|_| self.output.write_all(&header));
+        written.map_err(Error::io(self.output.path()))
     }
 }
 

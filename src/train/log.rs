@@ -1,13 +1,14 @@
 //! `metrics.jsonl`: one line a step and one an evaluation.
 
-use std::fs::{File, OpenOptions};
-use std::io::{BufRead as _, BufReader, BufWriter, Write as _};
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, BufWriter, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::state::Progress;
 use super::updater::Step;
-use crate::{Error, Result};
+use crate::{Error, Result, output};
 
 /// A line of the log.
 #[derive(Serialize)]
@@ -27,23 +28,23 @@ pub(super) enum Line<'a> {
     },
 }
 
-/// The log of a run.
+/// The log of a run, locked: a second run to the same place is refused.
 pub(super) struct Log {
     path: PathBuf,
     file: BufWriter<File>,
 }
 
 impl Log {
-    /// Opens the log of a new run, or of one that continues after some updates: what it wrote beyond them is dropped.
-    pub(super) fn open(path: &Path, continues_after: Option<u64>) -> Result<Self> {
-        let kept = continues_after.map_or(Vec::new(), |step| kept_lines(path, step));
-        let mut file = BufWriter::new(
-            OpenOptions::new().create(true).write(true).truncate(true).open(path).map_err(Error::io(path))?,
-        );
-        for line in kept {
-            writeln!(file, "{line}").map_err(Error::io(path))?;
-        }
-        Ok(Self { path: path.to_path_buf(), file })
+    /// Opens the log of a new run, or of one that continues from `progress`: what it wrote beyond that is dropped.
+    pub(super) fn open(path: &Path, progress: Option<&Progress>) -> Result<Self> {
+        let mut file = output::lock(path, (path, "training log"))?;
+        let mut open = || {
+            let kept = progress.map_or(Ok(0), |progress| kept_bytes(&file, progress))?;
+            file.set_len(kept)?;
+            file.seek(SeekFrom::Start(kept))
+        };
+        open().map_err(Error::io(path))?;
+        Ok(Self { path: path.to_path_buf(), file: BufWriter::new(file) })
     }
 
     pub(super) fn write(&mut self, line: &Line<'_>) -> Result<()> {
@@ -51,18 +52,30 @@ impl Log {
         writeln!(self.file, "{text}").map_err(Error::io(&self.path))
     }
 
-    pub(super) fn flush(&mut self) -> Result<()> {
-        self.file.flush().map_err(Error::io(&self.path))
+    /// Brings all lines to disk.
+    pub(super) fn sync(&mut self) -> Result<()> {
+        self.file.flush().and_then(|()| self.file.get_ref().sync_data()).map_err(Error::io(&self.path))
     }
 }
 
-/// The lines of the first `step` updates.
-fn kept_lines(path: &Path, step: u64) -> Vec<String> {
+/// The length of the lines from the first on that tell of what `progress` knows.
+fn kept_bytes(file: &File, progress: &Progress) -> std::io::Result<u64> {
     #[derive(Deserialize)]
     struct At {
+        event: String,
         step: u64,
     }
-    let Ok(file) = File::open(path) else { return Vec::new() };
-    let lines = BufReader::new(file).lines().map_while(std::io::Result::ok);
-    lines.take_while(|line| serde_json::from_str::<At>(line).is_ok_and(|at| at.step <= step)).collect()
+    let (mut reader, mut line, mut kept) = (BufReader::new(file), Vec::new(), 0);
+    loop {
+        line.clear();
+        reader.read_until(b'\n', &mut line)?;
+        let is_known = serde_json::from_slice::<At>(&line).is_ok_and(|At { event, step }| match event.as_str() {
+            "evaluation" => Some(step) <= progress.evaluated,
+            _ => step <= progress.step,
+        });
+        if !(is_known && line.ends_with(b"\n")) {
+            return Ok(kept);
+        }
+        kept += line.len() as u64;
+    }
 }

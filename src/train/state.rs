@@ -12,6 +12,8 @@ use crate::{Error, Result};
 pub(super) struct Progress {
     /// Updates done.
     pub step: u64,
+    /// Updates before the last evaluation; none where not even the untrained network was evaluated.
+    pub evaluated: Option<u64>,
     /// Seconds of training so far.
     pub seconds: f64,
     /// The best error on held-out artists.

@@ -13,7 +13,7 @@ use super::validation::held_out_error;
 use crate::models::{self, Header, Model, Segments, Standardisation};
 use crate::sampling::{Drawer, LabelledTracks, TrainingSet};
 use crate::store::Store;
-use crate::{Error, Monitor, Result};
+use crate::{Error, Monitor, Result, output};
 
 /// Training tracks that the standardisations are fitted to at most, and segments of each.
 const SURVEY: (usize, usize) = (400, 3);
@@ -94,7 +94,7 @@ pub fn train(
         let size = updater.weights.params.len();
         (updater.weights, progress) = state::open(&state_path, &model, size)?;
     }
-    let log = Log::open(log, resumed.then_some(progress.step))?;
+    let log = Log::open(log, resumed.then_some(&progress))?;
     let mut run = Run {
         config,
         tracks: &tracks,
@@ -107,11 +107,9 @@ pub fn train(
         log,
         frames,
     };
-    let report = run.run(resumed, monitor)?;
-    match std::fs::remove_file(&state_path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io(&state_path)(error)),
-        _ => Ok(report),
-    }
+    let report = run.run(monitor)?;
+    output::remove(&state_path)?;
+    Ok(report)
 }
 
 /// The tracks to learn from and those to judge by.
@@ -174,7 +172,7 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn run(&mut self, resumed: bool, monitor: &dyn Monitor) -> Result<Report> {
+    fn run(&mut self, monitor: &dyn Monitor) -> Result<Report> {
         let TrainConfig { objective, batch, augmentation, seed, .. } = self.config;
         let drawing = objective.drawing();
         let size = batch.fit(drawing, self.tracks.artists())?;
@@ -182,7 +180,8 @@ impl Run<'_> {
         monitor.begin("training", Some(self.config.steps).filter(|&steps| steps < UNLIMITED));
         monitor.advance(self.progress.step);
         let (mut samples, mut work_seconds) = (0, 0.0);
-        if !resumed {
+        if self.progress.evaluated.is_none() {
+            self.save_state()?; // before there is a model, which without a state would look like that of a complete run
             self.evaluate(monitor)?;
         }
         let end = loop {
@@ -210,7 +209,7 @@ impl Run<'_> {
                 self.evaluate(monitor)?;
             }
         };
-        if !self.progress.step.is_multiple_of(self.config.validation.every) {
+        if self.progress.evaluated != Some(self.progress.step) {
             self.evaluate(monitor)?;
         }
         monitor.end();
@@ -306,7 +305,7 @@ impl Run<'_> {
         }
         let minutes = self.progress.seconds / 60.0;
         self.log.write(&Line::Evaluation { step: self.progress.step, triplet_error: error, best, minutes })?;
-        self.log.flush()?;
+        self.progress.evaluated = Some(self.progress.step);
         if let Some(error) = error {
             monitor.status(&format!("held-out triplet error {error:.4}{}", if best { " (best)" } else { "" }));
         }
@@ -327,7 +326,7 @@ impl Run<'_> {
     }
 
     fn save_state(&mut self) -> Result<()> {
-        self.log.flush()?;
+        self.log.sync()?;
         self.model.header.step = self.progress.step;
         state::save(self.state_path, &self.model, &self.progress, &self.updater.weights)
     }

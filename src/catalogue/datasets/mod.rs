@@ -15,6 +15,7 @@ mod unbalanced;
 mod unseen;
 
 use std::collections::HashSet;
+use std::io::Write as _;
 use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -23,7 +24,7 @@ use serde_json::{Map, Value, json};
 use super::table::Table;
 use super::{list, samples};
 use crate::hash::fnv1a;
-use crate::output::write_whole;
+use crate::output::{Output, commit_together};
 use crate::{Error, Result};
 pub use artists::Source;
 
@@ -282,14 +283,10 @@ impl Dataset {
         self.parts.iter().map(size).collect()
     }
 
-    /// Writes every list as `PART.csv` into `folder`, and `dataset.json`, which says what made them.
+    /// Writes every list as `PART.csv` into `folder`, and `dataset.json`, which says what made them; the first list gets its
+    /// name last, so that there are no training tracks beside those of another dataset to judge by.
     pub fn write(&self, folder: &Path, kind: &Kind, source: &Source, options: &Options) -> Result<()> {
-        for (part, table) in &self.parts {
-            let path = folder.join(format!("{part}.csv"));
-            let parent = path.parent().expect("a file in a folder");
-            std::fs::create_dir_all(parent).map_err(Error::io(parent))?;
-            relocated(table, source.subject.parent().unwrap_or(Path::new("")), parent)?.write(&path)?;
-        }
+        std::fs::create_dir_all(folder).map_err(Error::io(folder))?;
         let card = json!({
             "schema": "homonym.dataset/1",
             "kind": kind.name,
@@ -300,8 +297,19 @@ impl Dataset {
             "parts": self.sizes(source.artist_column),
             "notes": self.notes,
         });
-        let path = folder.join("dataset.json");
-        write_whole(&path, (serde_json::to_string_pretty(&card).expect("plain data") + "\n").as_bytes())
+        let mut output = Output::create(&folder.join("dataset.json"))?;
+        let text = serde_json::to_string_pretty(&card).expect("plain data");
+        writeln!(output, "{text}").map_err(Error::io(output.path()))?;
+        let mut outputs = vec![output];
+        for (part, table) in self.parts.iter().rev() {
+            let path = folder.join(format!("{part}.csv"));
+            let parent = path.parent().expect("a file in a folder");
+            std::fs::create_dir_all(parent).map_err(Error::io(parent))?;
+            let mut output = Output::create(&path)?;
+            relocated(table, source.subject.parent().unwrap_or(Path::new("")), parent)?.write_to(&mut output)?;
+            outputs.push(output);
+        }
+        commit_together(outputs, None)
     }
 }
 

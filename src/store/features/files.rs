@@ -1,11 +1,11 @@
 //! Files that survive a crash: appended to and synchronised, or replaced whole.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions};
 use std::io::{BufWriter, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::format::ALL;
-use crate::{Error, Result};
+use crate::{Error, Result, output};
 
 /// The file that a writer keeps locked.
 const LOCK: &str = ".lock";
@@ -56,25 +56,7 @@ pub(super) fn foreign(folder: &Path) -> Result<Option<String>> {
     Ok(None)
 }
 
-/// `path` with `suffix` behind its name.
-pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
-}
-
 /// Takes the right to write into the store `folder` until the returned file is dropped.
 pub(super) fn lock(folder: &Path) -> Result<File> {
-    let path = folder.join(LOCK);
-    let file = OpenOptions::new().create(true).write(true).truncate(false).open(&path).map_err(Error::io(&path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(Error::file(
-            folder,
-            "a store that nobody writes",
-            "another extraction at work in it",
-            "wait until it is done, or name another folder",
-        )),
-        Err(TryLockError::Error(error)) => Err(Error::io(&path)(error)),
-    }
+    output::lock(&folder.join(LOCK), (folder, "store"))
 }

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use half::{f16, slice::HalfFloatSliceExt as _};
 use homonym_kernels::map::Map;
 
-use super::format::{self, BLOCKS, Extent, FRAMES, INDEX, Manifest, Precision, Record, TRACKS};
+use super::format::{self, BLOCKS, CHECKSUM_BYTES, Extent, FRAMES, INDEX, Manifest, Precision, Record, TRACKS};
 use super::{tracks, writer};
 use crate::catalogue::table::Table;
 use crate::frontend::Recipe;
@@ -176,6 +176,21 @@ impl Store {
         let records: Vec<Record> = (0..self.len).map(|track| self.record(track)).collect::<Result<_>>()?;
         writer::refuse_moved_rows(&self.folder, &table, &records)?;
         Ok(self.table.get_or_init(|| table))
+    }
+
+    /// Bytes that tell the frames and the place of some tracks from all others: their records and checksums.
+    ///
+    /// # Errors
+    /// [`Error::Input`] when a record is damaged.
+    pub(crate) fn fingerprints(&self, tracks: &[usize]) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        for &track in tracks {
+            let record = self.record(track)?;
+            let blocks = CHECKSUM_BYTES * record.first_block as usize..CHECKSUM_BYTES * record.end().blocks as usize;
+            bytes.extend(record.to_bytes());
+            bytes.extend(self.blocks.get(blocks).ok_or_else(|| self.damaged_record(track))?);
+        }
+        Ok(bytes)
     }
 
     /// The bytes of a track in `frames.bin`; `None` when the file ends before it does.

@@ -4,13 +4,18 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use super::files;
+use crate::output::{hidden_beside, sync_folder_of};
 use crate::{Error, Result};
+
+/// Hidden names beside a store (`.NAME.new`): where its successor is built, and where it goes to make room for it.
+const NEW: &str = ".new";
+const OLD: &str = ".old";
 
 /// The place of a new store until it takes that of the old one; dropped before, it removes what it holds.
 pub struct Replacement {
     old: PathBuf,
     new: PathBuf,
-    lock: File,
+    _lock: File,
 }
 
 impl Replacement {
@@ -33,9 +38,23 @@ impl Replacement {
         }
         let lock = files::lock(old)?;
         let old = fs::canonicalize(old).map_err(Error::io(old))?;
-        let new = files::with_suffix(&old, ".new");
+        let new = hidden_beside(&old, NEW)?;
         remove(&new)?;
-        Ok(Some(Self { old, new, lock }))
+        Ok(Some(Self { old, new, _lock: lock }))
+    }
+
+    /// Ends a replacement that was stopped on its last steps: the new store was complete then.
+    pub fn recover(folder: &Path) -> Result<()> {
+        let folder = fs::canonicalize(folder).or_else(|_| std::path::absolute(folder)).map_err(Error::io(folder))?;
+        let (new, retired) = (hidden_beside(&folder, NEW)?, hidden_beside(&folder, OLD)?);
+        if !retired.exists() {
+            return Ok(());
+        }
+        if !folder.exists() {
+            fs::rename(&new, &folder).map_err(Error::io(&new))?;
+            sync_folder_of(&folder)?;
+        }
+        remove(&retired)
     }
 
     /// Where to build the new store.
@@ -45,11 +64,11 @@ impl Replacement {
 
     /// Puts the new store in the place of the old one.
     pub fn finish(self) -> Result<()> {
-        let retired = files::with_suffix(&self.old, ".old");
+        let retired = hidden_beside(&self.old, OLD)?;
         remove(&retired)?;
-        self.lock.unlock().map_err(Error::io(&self.old))?;
         fs::rename(&self.old, &retired).map_err(Error::io(&self.old))?;
         fs::rename(&self.new, &self.old).map_err(Error::io(&self.new))?;
+        sync_folder_of(&self.old)?;
         remove(&retired)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use super::Spec;
 use super::encode::Encoded;
@@ -12,8 +13,9 @@ use crate::catalogue::table::Table;
 use crate::output;
 use crate::{Error, Monitor, Result};
 
-/// Frames that a crash may cost: at most this many bytes are appended between two commits.
+/// What a crash may cost: at most this many bytes of frames, or the work of this time, are appended between two commits.
 const COMMIT_BYTES: u64 = 64 << 20;
+const COMMIT_EVERY: Duration = Duration::from_secs(1);
 
 /// The only writer of a store.
 pub struct Writer {
@@ -31,6 +33,7 @@ pub struct Writer {
     /// Records of tracks that are not committed yet.
     pending: Vec<u8>,
     committed_rows: u64,
+    committed: Instant,
     _lock: File,
 }
 
@@ -73,9 +76,6 @@ impl Writer {
         fs::create_dir_all(folder).map_err(Error::io(folder))?;
         let lock = files::lock(folder)?;
         let manifest = Manifest::new(spec, catalogue);
-        if !continues {
-            manifest.write(folder)?;
-        }
         let kept = Kept::find(folder, &manifest, columns, monitor)?;
         let mut writer = Self {
             folder: folder.to_path_buf(),
@@ -90,11 +90,17 @@ impl Writer {
             end: kept.end,
             pending: Vec::new(),
             committed_rows: kept.end.rows,
+            committed: Instant::now(),
             _lock: lock,
         };
         if kept.is_new {
             writer.tracks.write(&tracks::line(columns))?;
             writer.index.write(&writer.manifest.header())?;
+            writer.commit()?;
+        }
+        if !continues {
+            writer.manifest.write(folder)?; // the last of its files: where it is, the store opens
+            output::sync_folder_of(folder)?;
         }
         Ok((writer, kept.tracks.table))
     }
@@ -146,7 +152,7 @@ impl Writer {
         self.pending.extend_from_slice(&record.to_bytes());
         (self.len, self.end) = (self.len + 1, record.end());
         let new = (self.end.rows - self.committed_rows) * self.spec.row_bytes() as u64;
-        if new >= COMMIT_BYTES { self.commit() } else { Ok(()) }
+        if new >= COMMIT_BYTES || self.committed.elapsed() >= COMMIT_EVERY { self.commit() } else { Ok(()) }
     }
 
     /// Puts everything appended on the disk, the index last: only what it covers is part of the store.
@@ -157,7 +163,7 @@ impl Writer {
         self.index.write(&self.pending)?;
         self.index.sync()?;
         self.pending.clear();
-        self.committed_rows = self.end.rows;
+        (self.committed_rows, self.committed) = (self.end.rows, Instant::now());
         Ok(())
     }
 
@@ -166,7 +172,7 @@ impl Writer {
         self.commit()?;
         let path = self.folder.join(FAILURES);
         if failures.is_empty() {
-            fs::remove_file(&path).or_else(ignore_missing).map_err(Error::io(&path))?;
+            output::remove(&path)?;
         } else {
             let columns = ["path", "error"].map(str::to_owned);
             let lines = std::iter::once(&columns).chain(failures).flat_map(|cells| tracks::line(cells));
@@ -175,10 +181,6 @@ impl Writer {
         self.manifest.failed = failures.len() as u64;
         self.manifest.write(&self.folder)
     }
-}
-
-fn ignore_missing(error: std::io::Error) -> std::io::Result<()> {
-    if error.kind() == std::io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
 }
 
 fn refuse_other_specs(folder: &Path, found: &Spec, wanted: &Spec) -> Result<()> {
@@ -210,8 +212,10 @@ impl Kept {
     /// The longest run of tracks from the first on that are in all files.
     fn find(folder: &Path, manifest: &Manifest, columns: &[String], monitor: &dyn Monitor) -> Result<Self> {
         let index_path = folder.join(INDEX);
-        let index = fs::read(&index_path).or_else(|error| ignore_missing(error).map(|()| Vec::new()));
-        let index = index.map_err(Error::io(&index_path))?;
+        let index = match fs::read(&index_path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+            other => other.map_err(Error::io(&index_path))?,
+        };
         if index.len() >= RECORD_BYTES {
             manifest.check_header(&index_path, &index)?;
         }
