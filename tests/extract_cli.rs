@@ -43,7 +43,7 @@ fn a_catalogue_becomes_a_store() {
     let run = homonym(folder, &["extract", "music/c.csv", "--out", "store", "--json"]);
     assert_eq!(run.status.code(), Some(3), "one input failed");
     let told = String::from_utf8_lossy(&run.stderr).into_owned();
-    assert!(told.contains("gone.wav is left out") && told.contains("1 rows name no artist"), "{told}");
+    assert!(told.contains("gone.wav is left out, missing: ") && told.contains("1 rows name no artist"), "{told}");
     assert_eq!(json(&run)["schema"], "homonym.extract/1");
     assert_eq!((json(&run)["tracks"].as_u64(), json(&run)["frames"].as_u64()), (Some(2), Some(88)));
 

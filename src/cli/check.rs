@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::{Console, Outcome};
+use super::{Console, Outcome, console};
 use crate::catalogue::list::keys;
 use crate::catalogue::table::Table;
 use crate::disambiguate::{Calibration, Credit, Gate, Judgement, Labels, Rate, SURE, Verdict};
@@ -150,7 +150,8 @@ impl Summary<'_> {
     fn text(&self) -> String {
         let mut text = String::new();
         for Checked { track_id, name, judgement, .. } in &self.tracks {
-            text += &format!("{:<7} {track_id} ({name}): {}\n", word(judgement.verdict), judgement.reason);
+            let line = format!("{:<7} {track_id} ({name}): {}", word(judgement.verdict), judgement.reason);
+            text += &format!("{}\n", console::name(&line));
         }
         text += &format!("{} accepted, {} held, {} rejected", self.accepted, self.held, self.rejected);
         if let Some(Rate { probability, own, others }) = self.rate {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::{Console, Outcome};
+use super::{Console, Outcome, console};
 use crate::catalogue::list::keys;
 use crate::disambiguate::{Columns, Explanation, Labels, explain};
 use crate::store::embeddings::Embeddings;
@@ -81,6 +81,6 @@ impl Summary<'_> {
         for &place in &self.explanation.several_artists {
             lines.push(format!("several artists by its title: {}", track(place)));
         }
-        lines.join("\n")
+        lines.iter().map(|line| console::name(line)).collect::<Vec<_>>().join("\n")
     }
 }

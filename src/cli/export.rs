@@ -27,6 +27,10 @@ pub(super) struct Export {
     /// Add `homonym_name`: names of several artists with a number, as Discogs writes them: "Bill Evans", "Bill Evans (2)".
     #[arg(long)]
     numbered_names: bool,
+    /// Put an apostrophe before cells that a spreadsheet would run as formulas (=, +, -, @, tab or line end in front), numbers
+    /// aside. Without this the catalogue's cells stay as they are.
+    #[arg(long)]
+    spreadsheet: bool,
 }
 
 /// The result: `homonym.export/1`.
@@ -65,6 +69,9 @@ impl Export {
                     cluster => format!("{} ({cluster})", label.name),
                 }));
             }
+        }
+        if self.spreadsheet {
+            table.disarm_formulas();
         }
         table.write(&self.out)?;
         let summary = Summary { tracks: table.rows.len(), labelled };

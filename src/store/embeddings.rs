@@ -1,17 +1,17 @@
 //! Embeddings on disk: `PREFIX.npy` (n × d, f32), `PREFIX.csv` (their rows, in the same order) and, where known,
-//! `PREFIX.json` (which model and front end made them).
+//! `PREFIX.json` (which model and front end made them, and the checksums of the other two).
 
 use std::ffi::OsString;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::npy;
+use super::seal::{self, Seal};
 use crate::catalogue::table::Table;
 use crate::matrix::Matrix;
-use crate::output::Output;
+use crate::output::write_whole;
 use crate::{Error, Result};
 
 /// Points with what is known about each of them.
@@ -56,20 +56,48 @@ impl Embeddings {
     pub fn open(prefix: &Path) -> Result<Self> {
         let points = npy::read(&beside(prefix, ".npy"))?;
         let table = Table::read(&beside(prefix, ".csv"))?;
-        Self::new(points, table, read_origin(&beside(prefix, ".json"))?, prefix)
+        let origin = Recorded::read(&beside(prefix, ".json"))?.map(|recorded| recorded.origin);
+        Self::new(points, table, origin, prefix)
+    }
+
+    /// [`open`](Self::open), and compares every file with its checksum.
+    ///
+    /// # Errors
+    /// As there, and [`Error::Input`] where `PREFIX.json` is missing or older than checksums.
+    pub fn verify(prefix: &Path) -> Result<()> {
+        Self::open(prefix)?;
+        let path = beside(prefix, ".json");
+        let recorded = Recorded::read(&path)?.ok_or_else(|| {
+            Error::file(
+                &path,
+                "what made the embeddings, and their checksums",
+                "no such file",
+                "embed the tracks again",
+            )
+        })?;
+        recorded.seal.require(&path)?;
+        for (ending, expected) in [(".npy", &recorded.npy), (".csv", &recorded.csv)] {
+            let (file, expected) = (beside(prefix, ending), expected.as_deref().unwrap_or("none"));
+            let found = seal::checksum_of_file(&file)?;
+            if found != expected {
+                let expected = format!("the checksum {expected} of {}", path.display());
+                return Err(Error::file(file, expected, found, "restore it from a copy, or embed the tracks again"));
+            }
+        }
+        Ok(())
     }
 
     /// Writes the files that [`open`](Self::open) reads.
     pub fn write(&self, prefix: &Path) -> Result<()> {
-        self.table.write(&beside(prefix, ".csv"))?;
-        if let Some(origin) = &self.origin {
-            let path = beside(prefix, ".json");
-            let mut output = Output::create(&path)?;
-            let text = serde_json::to_string_pretty(origin).expect("plain data");
-            writeln!(output, "{text}").map_err(Error::io(&path))?;
-            output.commit()?;
+        let [csv, json, npy] = [".csv", ".json", ".npy"].map(|ending| beside(prefix, ending));
+        self.table.write(&csv)?;
+        npy::write(&npy, &self.points)?;
+        let Some(origin) = &self.origin else { return Ok(()) };
+        let mut recorded = origin.clone();
+        for (name, path) in [(NPY, npy), (CSV, csv)] {
+            recorded.rest.insert(name.to_owned(), seal::checksum_of_file(&path)?.into());
         }
-        npy::write(&beside(prefix, ".npy"), &self.points)
+        write_whole(&json, seal::to_text(&recorded).as_bytes())
     }
 
     /// A copy of some rows, in the order given.
@@ -78,15 +106,35 @@ impl Embeddings {
     }
 }
 
-fn read_origin(path: &Path) -> Result<Option<Origin>> {
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(Error::io(path)(error)),
-    };
-    let refuse =
-        |error| Error::file(path, "a JSON object with `model` and `frontend`", error, "embed the tracks again");
-    serde_json::from_str(&text).map(Some).map_err(refuse)
+/// Members of `PREFIX.json` beside the origin: the CRC-32 of the other files.
+const NPY: &str = "npy_crc32";
+const CSV: &str = "csv_crc32";
+
+/// What `PREFIX.json` holds.
+struct Recorded {
+    origin: Origin,
+    npy: Option<String>,
+    csv: Option<String>,
+    seal: Seal,
+}
+
+impl Recorded {
+    fn read(path: &Path) -> Result<Option<Self>> {
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(Error::io(path)(error)),
+        };
+        let refuse =
+            |error| Error::file(path, "a JSON object with `model` and `frontend`", error, "embed the tracks again");
+        let mut value: Value = serde_json::from_str(&text).map_err(refuse)?;
+        let seal = seal::take(&mut value);
+        let mut origin: Origin = serde_json::from_value(value).map_err(refuse)?;
+        seal.check(path)?;
+        let mut sum = |name: &str| origin.rest.remove(name).and_then(|sum| sum.as_str().map(str::to_owned));
+        let (npy, csv) = (sum(NPY), sum(CSV));
+        Ok(Some(Self { origin, npy, csv, seal }))
+    }
 }
 
 /// `prefix` with `ending` appended, whatever dots it holds.

@@ -10,6 +10,7 @@ use super::format::{self, BLOCKS, Extent, FAILURES, FRAMES, INDEX, MANIFEST, Man
 use super::tracks::{self, Beginning, Keys};
 use crate::catalogue::table::Table;
 use crate::output;
+use crate::store::seal;
 use crate::{Error, Monitor, Result};
 
 /// Frames that a crash may cost: at most this many bytes are appended between two commits.
@@ -173,6 +174,7 @@ impl Writer {
             output::write_whole(&path, &lines.collect::<Vec<_>>())?;
         }
         self.manifest.failed = failures.len() as u64;
+        self.manifest.tracks_crc32 = Some(seal::checksum_of_file(&self.folder.join(TRACKS))?);
         self.manifest.write(&self.folder)
     }
 }
