@@ -85,7 +85,7 @@ fn sounds(corpus: &mut Corpus) {
     wav(&corpus.list("one-sample.wav", "too_short"), 22_050, [0.5]);
     wav(&corpus.list("silence.wav", "silent"), 22_050, vec![0.0; 70_000]);
     wav(&corpus.list("constant.wav", "silent"), 22_050, vec![0.5; 70_000]);
-    for (name, bad) in [("nan.wav", f32::NAN), ("infinite.wav", f32::INFINITY)] {
+    for (name, bad) in [("nan.wav", f32::NAN), ("infinite.wav", f32::INFINITY), ("absurd.wav", 1e30)] {
         let broken = |(time, sample)| if time == 50_000 { bad } else { sample };
         wav(&corpus.list(name, "non_finite"), 22_050, tone(22_050, 3.1, 0.5).enumerate().map(broken));
     }
@@ -100,6 +100,12 @@ fn lies(corpus: &mut Corpus) {
     corpus.damaged("no-sound.wav", "no_samples", whole.len(), &[(length, &[0; 4])]);
     corpus.damaged("claims-1-GB.wav", "truncated", whole.len(), &[(length, &(1_u32 << 30).to_le_bytes())]);
     corpus.damaged("0-Hz.wav", "bad_rate", whole.len(), &[(24, &[0; 8])]);
+    corpus.damaged(
+        "767999-Hz.wav",
+        "bad_rate",
+        whole.len(),
+        &[(24, &767_999_u32.to_le_bytes()), (28, &(4 * 767_999_u32).to_le_bytes())],
+    );
     corpus.damaged("deaf.wav", "damaged", whole.len(), &[(22, &[0; 2])]);
     fs::write(corpus.list("empty.wav", "empty"), b"").unwrap();
     fs::write(corpus.list("text.mp3", "not_audio"), b"Dear listener, this is no sound at all.".repeat(50)).unwrap();
@@ -111,6 +117,12 @@ fn lies(corpus: &mut Corpus) {
 #[cfg(feature = "codecs")]
 fn coded(corpus: &mut Corpus) {
     fs::write(corpus.list("flac-named.wav", "short"), fixture("mono.flac")).unwrap();
+    // A picture of 2 MB: seven bits of size a byte.
+    let size = 2_000_000_u32;
+    let bits = [21, 14, 7, 0].map(|shift| (size >> shift & 0x7F) as u8);
+    let tag = [b"ID3\x03\0\0", &bits[..], &vec![0; size as usize]].concat();
+    fs::write(corpus.list("picture.mp3", "short"), [tag, fixture("mono-vbr.mp3")].concat()).unwrap();
+    fs::write(corpus.list("aiff.aiff", "unsupported"), fixture("mono.aiff")).unwrap();
     let flac = fixture("mono.flac");
     fs::write(corpus.list("cut.flac", "truncated"), &flac[..flac.len() / 2]).unwrap();
     let mut days = flac.clone();

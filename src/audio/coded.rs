@@ -2,6 +2,7 @@
 //! before and after the sound are cut off where the file says how many they are.
 
 use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -11,7 +12,7 @@ use symphonia::core::codecs::audio::AudioDecoder;
 use symphonia::core::errors::Error as Fault;
 use symphonia::core::formats::well_known::{FORMAT_ID_ADTS, FORMAT_ID_MP3};
 use symphonia::core::formats::{FormatReader, Track, TrackType};
-use symphonia::core::io::MediaSourceStream;
+use symphonia::core::io::{MediaSource, MediaSourceStream};
 use symphonia::core::packet::Packet;
 
 use super::{CONVERT, Decoder, Header, Health, READABLE, REFETCH, format_name, mp4, unreadable};
@@ -45,6 +46,7 @@ pub(super) fn open(path: &Path, file: File, head: &[u8]) -> Result<Box<dyn Decod
     let edits = mp4::sound_edits(&file, head);
     let bytes = file.metadata().map_err(Health::io(path))?.len();
     guard(path, || {
+        let file = Untagged::new(file).map_err(Health::io(path))?;
         let stream = MediaSourceStream::new(Box::new(file), Default::default());
         let reader = symphonia::default::get_probe()
             .probe(&Default::default(), stream, Default::default(), Default::default())
@@ -196,6 +198,58 @@ impl Coded {
     }
 }
 
+/// The file behind the ID3v2 tags at its start. Decoders are looked for in the first megabyte only, and pictures are larger.
+struct Untagged {
+    file: File,
+    start: u64,
+}
+
+impl Untagged {
+    /// More would be made to keep us.
+    const MOST_TAGS: usize = 16;
+
+    fn new(mut file: File) -> io::Result<Self> {
+        let (mut start, mut header) = (0, [0; 10]);
+        for _ in 0..Self::MOST_TAGS {
+            file.seek(SeekFrom::Start(start))?;
+            if file.read_exact(&mut header).is_err() || !header.starts_with(b"ID3") {
+                break;
+            }
+            // ID3v2.4.0, section 3.1: flags, of which one announces a footer of ten bytes, then seven bits of size a byte.
+            let footer = if header[5] & 0x10 == 0 { 0 } else { 10 };
+            start += 10 + footer + header[6..].iter().fold(0, |size, &bits| size << 7 | u64::from(bits & 0x7F));
+        }
+        file.seek(SeekFrom::Start(start))?;
+        Ok(Self { file, start })
+    }
+}
+
+impl Read for Untagged {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        self.file.read(bytes)
+    }
+}
+
+impl Seek for Untagged {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let to = match to {
+            SeekFrom::Start(at) => SeekFrom::Start(at.saturating_add(self.start)),
+            other => other,
+        };
+        Ok(self.file.seek(to)?.saturating_sub(self.start))
+    }
+}
+
+impl MediaSource for Untagged {
+    fn is_seekable(&self) -> bool {
+        true
+    }
+
+    fn byte_len(&self) -> Option<u64> {
+        Some(self.file.metadata().ok()?.len().saturating_sub(self.start))
+    }
+}
+
 /// Appends the mean of the channels from a sample on.
 fn mean(planes: &[Vec<f32>], from: usize, mono: &mut Vec<f32>) {
     let start = mono.len();
@@ -217,7 +271,7 @@ fn before_zero(packet: &Packet) -> usize {
 
 /// The error for a file that is damaged where it starts, or in a format not known here.
 fn unopened(path: &Path, head: &[u8], fault: &Fault) -> Error {
-    let Some(name) = format_name(head) else { return unreadable(path, head) };
+    let Some((name, true)) = format_name(head) else { return unreadable(path, head) };
     let advice = "fetch it again if it is damaged; else convert it, for example with ffmpeg";
     let is_cut = matches!(fault, Fault::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof);
     let health = if is_cut { Health::Truncated } else { Health::Damaged };

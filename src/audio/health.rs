@@ -68,7 +68,7 @@ pub static HEALTH: &[Row] = &[
     row(Health::Damaged, "damaged", true, "contradicts itself, or more than one packet in ten is damaged"),
     row(Health::Truncated, "truncated", true, "ends before the sound does that its header declares"),
     row(Health::NoSamples, "no_samples", true, "a sound header and no sound"),
-    row(Health::NonFinite, "non_finite", true, "samples that are NaN or infinite"),
+    row(Health::NonFinite, "non_finite", true, "samples that are NaN, infinite or beyond 1e9 times full scale"),
     row(Health::BadRate, "bad_rate", true, "a sampling rate that no recording has, such as 0 Hz"),
     row(Health::TooShort, "too_short", true, "shorter than the window of one frame (46 ms)"),
     row(Health::TooLong, "too_long", true, "longer than 24 hours"),
@@ -76,6 +76,8 @@ pub static HEALTH: &[Row] = &[
     row(Health::Failed, "failed", true, "failed for another reason, which the detail tells"),
 ];
 
+/// What no sound is beyond; the power of much louder samples would overflow.
+pub(super) const LOUDEST: f32 = 1e9;
 /// A level that counts as full scale.
 pub(super) const FULL_SCALE: f32 = 0.999;
 const MOST_CLIPPED: f64 = 0.01;

@@ -102,6 +102,10 @@ pub fn stream(path: &Path, rate: u32, sink: &mut dyn FnMut(&[f32]) -> Result<()>
     }
     let mut decoder = open(path)?;
     let source = decoder.header().sample_rate;
+    if !resample::connects(source, rate) {
+        let expected = format!("a sampling rate in use, one that has a ratio to {rate} Hz");
+        return Err(Health::BadRate.file(path, expected, format!("{source} Hz"), CONVERT));
+    }
     let mut resampler = (source != rate).then(|| Resampler::new(source, rate));
     refuse_endless(path, decoder.header().declared.unwrap_or(0.0))?;
     let mut meter = Meter::NEW;
@@ -179,32 +183,33 @@ const READABLE: &str = "WAV (this build reads WAV only; the feature `codecs` add
 fn unreadable(path: &Path, head: &[u8]) -> Error {
     let start = head.iter().take(8).map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ");
     match format_name(head) {
-        Some(name) => {
+        Some((name, _)) => {
             Health::Unsupported.file(path, READABLE, format!("{name}, or something that starts like it"), CONVERT)
         }
         None => Health::NotAudio.file(path, READABLE, format!("no known format (first bytes {start})"), CONVERT),
     }
 }
 
-/// Names well-known formats by their magic bytes, for messages.
-fn format_name(head: &[u8]) -> Option<&'static str> {
-    const MAGIC: &[(usize, &[u8], &str)] = &[
-        (0, b"fLaC", "FLAC"),
-        (28, b"OpusHead", "Ogg Opus"),
-        (0, b"OggS", "Ogg"),
-        (4, b"ftyp", "MP4/M4A"),
-        (0, b"ID3", "MP3 (an ID3 tag)"),
-        (0, &[0xFF, 0xFB], "MP3"),
-        (0, &[0xFF, 0xF3], "MP3"),
-        (0, &[0xFF, 0xF1], "AAC"),
-        (8, b"AIFF", "AIFF"),
-        (0, b"RF64", "RF64 (WAV beyond 4 GiB)"),
-        (0, b"wvpk", "WavPack"),
-        (0, b"MAC ", "Monkey's Audio"),
-        (0, &[0x1A, 0x45, 0xDF, 0xA3], "Matroska/WebM"),
-        (0, &[0x30, 0x26, 0xB2, 0x75], "Windows Media"),
+/// Names well-known formats by their magic bytes, for messages, and says whether the feature `codecs` reads them.
+fn format_name(head: &[u8]) -> Option<(&'static str, bool)> {
+    const MAGIC: &[(usize, &[u8], &str, bool)] = &[
+        (0, b"fLaC", "FLAC", true),
+        (28, b"OpusHead", "Ogg Opus", false),
+        (0, b"OggS", "Ogg", true),
+        (4, b"ftyp", "MP4/M4A", true),
+        (0, b"ID3", "MP3 (an ID3 tag)", true),
+        (0, &[0xFF, 0xFB], "MP3", true),
+        (0, &[0xFF, 0xF3], "MP3", true),
+        (0, &[0xFF, 0xF1], "AAC", true),
+        (8, b"AIFF", "AIFF", false),
+        (0, b"RF64", "RF64 (WAV beyond 4 GiB)", false),
+        (0, b"wvpk", "WavPack", false),
+        (0, b"MAC ", "Monkey's Audio", false),
+        (0, &[0x1A, 0x45, 0xDF, 0xA3], "Matroska/WebM", false),
+        (0, &[0x30, 0x26, 0xB2, 0x75], "Windows Media", false),
     ];
-    MAGIC.iter().find(|(at, magic, _)| head.get(*at..).is_some_and(|rest| rest.starts_with(magic))).map(|row| row.2)
+    let row = MAGIC.iter().find(|(at, magic, ..)| head.get(*at..).is_some_and(|rest| rest.starts_with(magic)))?;
+    Some((row.2, row.3))
 }
 
 /// Measures the samples that pass by.
@@ -219,7 +224,7 @@ struct Meter {
 impl Meter {
     const NEW: Self = Self { samples: 0, low: f32::INFINITY, high: f32::NEG_INFINITY, sum: 0.0, clipped: 0 };
 
-    /// Takes samples; an error with the place of the first that is not finite.
+    /// Takes samples; an error with the place of the first that is no sound.
     fn hear(&mut self, mono: &[f32]) -> Result<(), usize> {
         const LANES: usize = 16;
         let (mut low, mut high) = ([self.low; LANES], [self.high; LANES]);
@@ -238,9 +243,10 @@ impl Meter {
         self.high = high.iter().copied().fold(self.high, f32::max);
         self.sum += sum.iter().sum::<f64>();
         self.clipped += clipped.iter().map(|&count| u64::from(count)).sum::<u64>();
-        // What is not finite stays so in a sum, and f32 cannot overflow one in f64.
-        if !self.sum.is_finite() {
-            return Err(mono.iter().position(|sample| !sample.is_finite()).expect("the sum was finite before"));
+        // NaN fails no comparison, but stays in a sum; finite f32 cannot overflow one in f64.
+        if !self.sum.is_finite() || self.low < -health::LOUDEST || self.high > health::LOUDEST {
+            let is_absurd = |sample: &f32| sample.is_nan() || sample.abs() > health::LOUDEST;
+            return Err(mono.iter().position(is_absurd).expect("there was none before"));
         }
         self.samples += mono.len() as u64;
         Ok(())
@@ -254,7 +260,12 @@ impl Meter {
 }
 
 fn not_finite(path: &Path, sample: f32, seconds: f64) -> Error {
-    Health::NonFinite.file(path, "finite samples", format!("{sample} at {seconds:.3} s"), REFETCH)
+    Health::NonFinite.file(
+        path,
+        "finite samples within 1e9 times full scale",
+        format!("{sample} at {seconds:.3} s"),
+        REFETCH,
+    )
 }
 
 fn refuse_endless(path: &Path, seconds: f64) -> Result<()> {

@@ -158,17 +158,19 @@ class Corpus:
         samples = tone(22050, 3.2)
         for name, value in [("nan", math.nan), ("infinite", math.inf), ("minus-infinite", -math.inf)]:
             self.add(f"{name}.wav", float_wav(samples[:40000] + [value] + samples[40001:]), "non_finite")
-        # Finite, but its power is not.
-        self.add("huge-floats.wav", float_wav(tone(22050, 3.2, amplitude=1e38)), "failed")
+        # Finite, but their power is not.
+        self.add("huge-floats.wav", float_wav(tone(22050, 3.2, amplitude=1e38)), "non_finite")
 
     def lies(self):
         sound = pcm(tone(22050, 3.2))
         data = (b"data", sound)
-        for rate in [0, 1, 999, 768001, 0xFFFFFFFF]:
+        for rate in [0, 1, 999, 768001]:
             self.add(f"rate-{rate}.wav", riff((b"fmt ", fmt(1, 1, rate, 16)), data), "bad_rate")
+        # Far from any rate in use, and without a common divisor with 22,050: what the largest blocks take.
         self.add("deaf.wav", riff((b"fmt ", fmt(1, 0, 22050, 16)), data), "damaged")
         self.add("channels-65535.wav", riff((b"fmt ", fmt(1, 65535, 22050, 8)), (b"data", sound * 4)), ["too_short", "no_samples"])
-        self.add("rate-767999.wav", riff((b"fmt ", fmt(1, 1, 767999, 16)), (b"data", sound * 8)), "short")
+        self.add("rate-767999.wav", riff((b"fmt ", fmt(1, 1, 767999, 16)), (b"data", sound * 8)), "bad_rate")
+        self.add("rate-262139.wav", riff((b"fmt ", fmt(1, 1, 262139, 16)), (b"data", sound * 8)), "short")
         self.add("no-data.wav", riff((b"fmt ", fmt(1, 1, 22050, 16))), "truncated")
         self.add("empty-data.wav", riff((b"fmt ", fmt(1, 1, 22050, 16)), (b"data", b"")), "no_samples")
         self.add("no-format.wav", riff(data), "damaged")
