@@ -2,6 +2,8 @@
 
 use std::{fmt, io, path::Path, path::PathBuf};
 
+use crate::audio::Health;
+
 /// Shorthand for the results of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -26,6 +28,13 @@ pub enum Error {
         found: String,
         /// What the user can do about it.
         advice: String,
+    },
+    /// An audio file that is left out, by the name that a health report gives the reason.
+    Audio {
+        /// What is wrong with the file.
+        health: Health,
+        /// The whole story.
+        error: Box<Error>,
     },
     /// A setting that cannot be used: out of range, unknown, or at odds with another one.
     Setting {
@@ -85,6 +94,7 @@ impl fmt::Display for Error {
             Self::Input { subject, expected, found, advice } => {
                 write!(f, "{subject}: expected {expected}, found {found}; {advice}")
             }
+            Self::Audio { error, .. } => error.fmt(f),
             Self::Setting { name, problem } => write!(f, "{name}: {problem}"),
             Self::Failed(what) | Self::Interrupted(what) => f.write_str(what),
         }
@@ -95,6 +105,7 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Io { source, .. } => Some(source),
+            Self::Audio { error, .. } => error.source(),
             _ => None,
         }
     }

@@ -50,6 +50,12 @@ impl Output {
         sync_folder_of(&self.path)
     }
 
+    /// The file from its beginning, to be read; nothing can be written after that.
+    pub(crate) fn read_back(&mut self) -> io::Result<&File> {
+        self.file.rewind()?;
+        Ok(self.file.get_ref())
+    }
+
     fn sync(&mut self) -> Result<()> {
         self.file.flush().and_then(|()| self.file.get_ref().sync_all()).map_err(Error::io(&self.path))
     }

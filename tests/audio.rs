@@ -3,7 +3,7 @@
 use std::f64::consts::TAU;
 use std::path::{Path, PathBuf};
 
-use homonym::audio::{self, AudioInfo};
+use homonym::audio::{self, AudioInfo, Level};
 use homonym::random::Random;
 use tempfile::TempDir;
 
@@ -103,6 +103,12 @@ fn integer_wavs_of_every_width_are_scaled_by_their_full_range() {
             channels: 2,
             seconds: 3.0 / 22_050.0,
             skipped_packets: 0,
+            level: Level {
+                low: -1.0,
+                high: top,
+                mean: (0.25 + f64::from(top) - 1.0) / 3.0,
+                clipped: if bits == 8 { 1.0 / 3.0 } else { 2.0 / 3.0 },
+            },
         };
         assert_eq!(info, expected);
     }

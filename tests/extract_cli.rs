@@ -28,7 +28,7 @@ fn a_catalogue_becomes_a_store() {
     let run = homonym(folder, "extract music/c.csv --out store --json").output().unwrap();
     assert_eq!(run.status.code(), Some(3), "one input failed");
     let said = told(&run);
-    assert!(said.contains("gone.wav is left out") && said.contains("1 rows name no artist"), "{said}");
+    assert!(said.contains("gone.wav is left out, missing: ") && said.contains("1 rows name no artist"), "{said}");
     let run: serde_json::Value = serde_json::from_slice(&run.stdout).unwrap();
     assert_eq!(run["schema"], "homonym.extract/1");
     assert_eq!((run["tracks"].as_u64(), run["frames"].as_u64()), (Some(2), Some(88)));

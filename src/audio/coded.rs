@@ -2,6 +2,7 @@
 //! before and after the sound are cut off where the file says how many they are.
 
 use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -11,10 +12,10 @@ use symphonia::core::codecs::audio::AudioDecoder;
 use symphonia::core::errors::Error as Fault;
 use symphonia::core::formats::well_known::{FORMAT_ID_ADTS, FORMAT_ID_MP3};
 use symphonia::core::formats::{FormatReader, Track, TrackType};
-use symphonia::core::io::MediaSourceStream;
+use symphonia::core::io::{MediaSource, MediaSourceStream};
 use symphonia::core::packet::Packet;
 
-use super::{CONVERT, Decoder, Header, READABLE, REFETCH, format_name, mp4, unreadable};
+use super::{CONVERT, Decoder, Header, Health, READABLE, REFETCH, format_name, mp4, unreadable};
 use crate::{Error, Result};
 
 /// Damaged packets are tolerated up to this share of all packets: one in ten.
@@ -35,21 +36,26 @@ struct Coded {
     planes: Vec<Vec<f32>>,
     packets: u64,
     skipped: u64,
+    /// Packets read of all tracks, and bytes of the file: each has a byte at least, whatever an index claims.
+    read: u64,
+    bytes: u64,
 }
 
 /// Finds the format by content and decodes the first block.
 pub(super) fn open(path: &Path, file: File, head: &[u8]) -> Result<Box<dyn Decoder>> {
     let edits = mp4::sound_edits(&file, head);
+    let bytes = file.metadata().map_err(Health::io(path))?.len();
     guard(path, || {
+        let file = Untagged::new(file).map_err(Health::io(path))?;
         let stream = MediaSourceStream::new(Box::new(file), Default::default());
         let reader = symphonia::default::get_probe()
             .probe(&Default::default(), stream, Default::default(), Default::default())
             .map_err(|fault| unopened(path, head, &fault))?;
-        let mut coded = Coded::new(path, reader, head)?;
+        let mut coded = Coded::new(path, reader, head, bytes)?;
         let mut first = Vec::new();
         while first.is_empty() {
             if !coded.decode(&mut first)? {
-                return Err(Error::file(path, "at least one sample", "none", REFETCH));
+                return Err(Health::NoSamples.file(path, "at least one sample", "none", REFETCH));
             }
         }
         if let Some(edit) = edits.iter().find(|edit| edit.track == coded.track) {
@@ -88,7 +94,7 @@ impl Decoder for Coded {
 
 impl Coded {
     /// A decoder that has decoded nothing yet: rate and channels are unknown.
-    fn new(path: &Path, reader: Box<dyn FormatReader>, head: &[u8]) -> Result<Self> {
+    fn new(path: &Path, reader: Box<dyn FormatReader>, head: &[u8], bytes: u64) -> Result<Self> {
         let (track, decoder) = decoder_of(path, &*reader, head)?;
         let header = Header {
             codec: decoder.codec_info().short_name.to_owned(),
@@ -108,19 +114,26 @@ impl Coded {
             planes: Vec::new(),
             packets: 0,
             skipped: 0,
+            read: 0,
+            bytes,
         })
     }
 
     /// Appends the samples of the next packet; `false` at the end. A damaged packet adds none.
     fn decode(&mut self, mono: &mut Vec<f32>) -> Result<bool> {
+        self.read += 1;
+        if self.read > self.bytes {
+            let expected = format!("at most {} packets, one a byte", self.bytes);
+            return Err(Health::Damaged.file(&self.path, expected, "more", REFETCH));
+        }
         let packet = match self.reader.next_packet() {
             Ok(Some(packet)) if packet.track_id == self.track => packet,
             Ok(Some(_)) => return Ok(true),
             Ok(None) => return self.end(),
             Err(Fault::IoError(error)) if error.kind() == std::io::ErrorKind::UnexpectedEof => return self.end(),
-            Err(Fault::IoError(error)) => return Err(Error::io(&self.path)(error)),
+            Err(Fault::IoError(error)) => return Err(Health::io(&self.path)(error)),
             Err(Fault::ResetRequired) => return self.next_link(),
-            Err(fault) => return Err(Error::file(&self.path, "readable packets", fault, REFETCH)),
+            Err(fault) => return Err(Health::Damaged.file(&self.path, "readable packets", fault, REFETCH)),
         };
         self.packets += 1;
         match self.decoder.decode(&packet) {
@@ -137,7 +150,7 @@ impl Coded {
                 self.skipped += 1;
                 Ok(true)
             }
-            Err(fault) => Err(Error::file(&self.path, READABLE, fault, CONVERT)),
+            Err(fault) => Err(Health::Unsupported.file(&self.path, READABLE, fault, CONVERT)),
         }
     }
 
@@ -148,7 +161,12 @@ impl Coded {
         }
         if rate != self.header.sample_rate || channels == 0 {
             let expected = format!("{} Hz throughout, at least one channel", self.header.sample_rate);
-            return Err(Error::file(&self.path, expected, format!("{rate} Hz, {channels} channels"), CONVERT));
+            return Err(Health::Unsupported.file(
+                &self.path,
+                expected,
+                format!("{rate} Hz, {channels} channels"),
+                CONVERT,
+            ));
         }
         Ok(())
     }
@@ -174,9 +192,61 @@ impl Coded {
     fn end(&self) -> Result<bool> {
         if self.skipped * TOLERATED > self.packets {
             let found = format!("{} damaged packets of {}", self.skipped, self.packets);
-            return Err(Error::file(&self.path, "packets that decode", found, REFETCH));
+            return Err(Health::Damaged.file(&self.path, "packets that decode", found, REFETCH));
         }
         Ok(false)
+    }
+}
+
+/// The file behind the ID3v2 tags at its start. Decoders are looked for in the first megabyte only, and pictures are larger.
+struct Untagged {
+    file: File,
+    start: u64,
+}
+
+impl Untagged {
+    /// More would be made to keep us.
+    const MOST_TAGS: usize = 16;
+
+    fn new(mut file: File) -> io::Result<Self> {
+        let (mut start, mut header) = (0, [0; 10]);
+        for _ in 0..Self::MOST_TAGS {
+            file.seek(SeekFrom::Start(start))?;
+            if file.read_exact(&mut header).is_err() || !header.starts_with(b"ID3") {
+                break;
+            }
+            // ID3v2.4.0, section 3.1: flags, of which one announces a footer of ten bytes, then seven bits of size a byte.
+            let footer = if header[5] & 0x10 == 0 { 0 } else { 10 };
+            start += 10 + footer + header[6..].iter().fold(0, |size, &bits| size << 7 | u64::from(bits & 0x7F));
+        }
+        file.seek(SeekFrom::Start(start))?;
+        Ok(Self { file, start })
+    }
+}
+
+impl Read for Untagged {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        self.file.read(bytes)
+    }
+}
+
+impl Seek for Untagged {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let to = match to {
+            SeekFrom::Start(at) => SeekFrom::Start(at.saturating_add(self.start)),
+            other => other,
+        };
+        Ok(self.file.seek(to)?.saturating_sub(self.start))
+    }
+}
+
+impl MediaSource for Untagged {
+    fn is_seekable(&self) -> bool {
+        true
+    }
+
+    fn byte_len(&self) -> Option<u64> {
+        Some(self.file.metadata().ok()?.len().saturating_sub(self.start))
     }
 }
 
@@ -201,9 +271,11 @@ fn before_zero(packet: &Packet) -> usize {
 
 /// The error for a file that is damaged where it starts, or in a format not known here.
 fn unopened(path: &Path, head: &[u8], fault: &Fault) -> Error {
-    let Some(name) = format_name(head) else { return unreadable(path, head) };
+    let Some((name, true)) = format_name(head) else { return unreadable(path, head) };
     let advice = "fetch it again if it is damaged; else convert it, for example with ffmpeg";
-    Error::file(path, READABLE, format!("{name} that cannot be opened ({fault})"), advice)
+    let is_cut = matches!(fault, Fault::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof);
+    let health = if is_cut { Health::Truncated } else { Health::Damaged };
+    health.file(path, READABLE, format!("{name} that cannot be opened ({fault})"), advice)
 }
 
 /// The default sound track and a decoder for it.
@@ -218,7 +290,7 @@ fn decoder_of<'r>(
     };
     let decoder = symphonia::default::get_codecs()
         .make_audio_decoder(parameters, &Default::default())
-        .map_err(|fault| Error::file(path, READABLE, fault, CONVERT))?;
+        .map_err(|fault| Health::Unsupported.file(path, READABLE, fault, CONVERT))?;
     Ok((track, decoder))
 }
 
@@ -237,6 +309,7 @@ fn declared_seconds(reader: &dyn FormatReader, track: &Track) -> Option<f64> {
 /// Runs code of the decoders and turns a panic, their last resort on files made to break them, into an error: one such
 /// file must not end a run over a million. The decoder is not used again after that.
 fn guard<T>(path: &Path, work: impl FnOnce() -> Result<T>) -> Result<T> {
-    catch_unwind(AssertUnwindSafe(work))
-        .unwrap_or_else(|_| Err(Error::file(path, READABLE, "contents that its decoder cannot handle", REFETCH)))
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+        Err(Health::Damaged.file(path, READABLE, "contents that its decoder cannot handle", REFETCH))
+    })
 }

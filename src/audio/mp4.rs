@@ -10,6 +10,9 @@ use std::ops::Range;
 /// Indexes larger than this are left alone: 64 MiB is more than a day of sound.
 const LARGEST_INDEX: u64 = 1 << 26;
 
+/// Boxes looked at before the index at most; a few are usual, and a file of empty ones must not keep us.
+const MOST_BOXES: usize = 1 << 12;
+
 /// The one stretch of a track that is sound.
 #[derive(Debug, PartialEq)]
 pub(super) struct Edit {
@@ -51,7 +54,7 @@ pub(super) fn sound_edits(mut file: &File, head: &[u8]) -> Vec<Edit> {
 /// The body of the `moov` box.
 fn index(mut file: &File) -> Option<Vec<u8>> {
     let mut at = 0;
-    loop {
+    for _ in 0..MOST_BOXES {
         let mut header = [0; 16];
         file.seek(SeekFrom::Start(at)).ok()?;
         file.read_exact(&mut header).ok()?;
@@ -69,6 +72,7 @@ fn index(mut file: &File) -> Option<Vec<u8>> {
         }
         at = at.checked_add(size.max(skip))?;
     }
+    None
 }
 
 fn edit(trak: &[u8], movie_ticks: f64) -> Option<Edit> {

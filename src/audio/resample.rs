@@ -22,8 +22,16 @@ use crate::Result;
 const LEAST_FILTER: u64 = 1024;
 /// Length of a block in lengths of the filter; all but one of them are new samples.
 const FILTERS_PER_BLOCK: usize = 4;
+/// Rates whose ratio has a longer period than this are refused: blocks hold whole periods, and no rate in use comes near.
+const LONGEST_PERIOD: u64 = 1 << 18;
 /// How far down the filter lets through what it should not, in dB.
 const STOP_DB: f64 = 140.0;
+
+/// Whether this resampler connects two rates, in less than 0.2 GB.
+pub(super) fn connects(from: u32, to: u32) -> bool {
+    let (from, to) = (u64::from(from), u64::from(to));
+    from.max(to) / greatest_common_divisor(from, to) <= LONGEST_PERIOD
+}
 
 /// One signal on its way from one rate to another.
 pub(super) struct Resampler {

@@ -8,11 +8,11 @@ use std::fs::File;
 use std::io::{self, BufReader, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use super::{CONVERT, Decoder, Header, REFETCH};
-use crate::{Error, Result};
+use super::{CONVERT, Decoder, Header, Health, REFETCH};
+use crate::Result;
 
-/// Frames (a sample of every channel) decoded at a time.
-const BLOCK: u64 = 1 << 13;
+/// Bytes decoded at a time, rounded to frames (a sample of every channel): a header may claim 65,535 channels.
+const BLOCK: u64 = 1 << 16;
 /// Programs that cannot seek back write this much or more as the length of their sound.
 const OPEN_LENGTH: u64 = 0x7FFF_F000;
 
@@ -35,10 +35,10 @@ struct Wav {
 
 /// Reads the header and checks it.
 pub(super) fn open(path: &Path, file: File) -> Result<Box<dyn Decoder>> {
-    let file_bytes = file.metadata().map_err(Error::io(path))?.len();
+    let file_bytes = file.metadata().map_err(Health::io(path))?.len();
     let mut file = BufReader::new(file);
     let (format, length) = find_sound(path, &mut file)?;
-    let present = file_bytes.saturating_sub(file.stream_position().map_err(Error::io(path))?);
+    let present = file_bytes.saturating_sub(file.stream_position().map_err(Health::io(path))?);
     let length = if length >= OPEN_LENGTH { length.min(present) } else { length };
     let codec = check_format(path, &format)?;
     let (sample_rate, frame_bytes) = (long(&format, 4), u64::from(word(&format, 12)));
@@ -60,8 +60,8 @@ impl Decoder for Wav {
     fn next(&mut self, mono: &mut Vec<f32>) -> Result<bool> {
         let (tag, frame_bytes, bits) = (word(&self.format, 0), word(&self.format, 12), word(&self.format, 14));
         self.bytes.clear();
-        let block = BLOCK * u64::from(frame_bytes);
-        self.sound.by_ref().take(block).read_to_end(&mut self.bytes).map_err(Error::io(&self.path))?;
+        let block = (BLOCK / u64::from(frame_bytes)).max(1) * u64::from(frame_bytes);
+        self.sound.by_ref().take(block).read_to_end(&mut self.bytes).map_err(Health::io(&self.path))?;
         let (bytes, channels) = (&self.bytes[..], self.header.channels);
         match (tag, bits) {
             (FLOAT, _) => downmix(bytes, channels, mono, f32::from_le_bytes),
@@ -96,28 +96,33 @@ fn downmix<const N: usize>(bytes: &[u8], channels: usize, mono: &mut Vec<f32>, s
 /// bytes, as the file declares it.
 fn find_sound(path: &Path, file: &mut BufReader<File>) -> Result<([u8; 16], u64)> {
     let mut format = Vec::new();
-    file.seek(SeekFrom::Start(12)).map_err(Error::io(path))?;
+    file.seek(SeekFrom::Start(12)).map_err(Health::io(path))?;
     loop {
         let (id, length) = chunk_header(path, file)?;
         if &id == b"data" {
-            let found = || damaged(path, "a whole fmt chunk before the sound", format!("{} bytes", format.len()));
-            return Ok((plain_format(&format).ok_or_else(found)?, length));
+            let refuse = || {
+                let found = format!("{} bytes", format.len());
+                Health::Damaged.file(path, "a whole fmt chunk before the sound", found, REFETCH)
+            };
+            return Ok((plain_format(&format).ok_or_else(refuse)?, length));
         }
         let mut rest = length.next_multiple_of(2);
         if &id == b"fmt " {
             format.clear();
-            file.by_ref().take(length.min(26)).read_to_end(&mut format).map_err(Error::io(path))?;
+            file.by_ref().take(length.min(26)).read_to_end(&mut format).map_err(Health::io(path))?;
             rest -= format.len() as u64;
         }
-        file.seek_relative(rest as i64).map_err(Error::io(path))?;
+        file.seek_relative(rest as i64).map_err(Health::io(path))?;
     }
 }
 
 fn chunk_header(path: &Path, file: &mut BufReader<File>) -> Result<([u8; 4], u64)> {
     let mut bytes = [0; 8];
     file.read_exact(&mut bytes).map_err(|error| match error.kind() {
-        io::ErrorKind::UnexpectedEof => damaged(path, "a data chunk that holds the sound", "the end of the file"),
-        _ => Error::io(path)(error),
+        io::ErrorKind::UnexpectedEof => {
+            Health::Truncated.file(path, "a data chunk that holds the sound", "the end of the file", REFETCH)
+        }
+        _ => Health::io(path)(error),
     })?;
     let [a, b, c, d, length @ ..] = bytes;
     Ok(([a, b, c, d], u32::from_le_bytes(length).into()))
@@ -145,14 +150,24 @@ fn check_format(path: &Path, format: &[u8; 16]) -> Result<String> {
     let (tag, channels, frame_bytes, bits) = (word(format, 0), word(format, 2), word(format, 12), word(format, 14));
     if !matches!((tag, bits), (PCM, 8 | 16 | 24 | 32) | (FLOAT, 32)) {
         let expected = "PCM of 8, 16, 24 or 32 bits or floats of 32 bits in the WAV file";
-        return Err(Error::file(path, expected, format!("{} of {bits} bits", tag_name(tag)), CONVERT));
+        return Err(Health::Unsupported.file(path, expected, format!("{} of {bits} bits", tag_name(tag)), CONVERT));
     }
     if channels == 0 || u32::from(channels) * u32::from(bits) != u32::from(frame_bytes) * 8 {
         let found = format!("{channels} channels of {bits} bits in {frame_bytes} bytes");
-        return Err(Error::file(path, "frames of at least one channel, filled by their samples", found, CONVERT));
+        return Err(Health::Damaged.file(
+            path,
+            "frames of at least one channel, filled by their samples",
+            found,
+            CONVERT,
+        ));
     }
     if u64::from(long(format, 8)) != u64::from(long(format, 4)) * u64::from(frame_bytes) {
-        return Err(Error::file(path, "a WAV header that agrees with itself", "inconsistent fmt chunk", CONVERT));
+        return Err(Health::Damaged.file(
+            path,
+            "a WAV header that agrees with itself",
+            "inconsistent fmt chunk",
+            CONVERT,
+        ));
     }
     Ok(format!("{} {bits}-bit", tag_name(tag)))
 }
@@ -169,8 +184,4 @@ fn tag_name(tag: u16) -> String {
         _ => return format!("format {tag:#06x}"),
     };
     name.to_owned()
-}
-
-fn damaged(path: &Path, expected: &str, found: impl std::fmt::Display) -> Error {
-    Error::file(path, expected, found, REFETCH)
 }

@@ -5,5 +5,6 @@ pub mod datasets;
 pub mod filter;
 pub mod groups;
 pub mod list;
+pub mod location;
 pub mod samples;
 pub mod table;

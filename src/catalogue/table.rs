@@ -18,6 +18,9 @@ pub struct Table {
     pub rows: Vec<Vec<String>>,
 }
 
+/// Columns of a table in JSON Lines at most: with a key of its own in every line, a small file would fill any memory.
+const MOST_KEYS: usize = 1024;
+
 /// How a file spells a table, told by its extension.
 enum Format {
     Separated(u8),
@@ -101,6 +104,11 @@ impl Table {
                 columns.len() - 1
             });
         }
+        if columns.len() > MOST_KEYS {
+            let found = format!("{} of them", columns.len());
+            let advice = "write tables, one kind of object in all lines";
+            return Err(Error::file(path, format!("at most {MOST_KEYS} different keys"), found, advice));
+        }
         let rows = objects.iter().map(|object| {
             let mut row = vec![String::new(); columns.len()];
             object.iter().for_each(|(key, value)| row[places[key.as_str()]] = plain(value));
@@ -141,6 +149,17 @@ impl Table {
             writeln!(output, "{}", Value::Object(fields.collect()))?;
         }
         Ok(())
+    }
+
+    /// Puts an apostrophe before every cell that a spreadsheet would take for a formula, so that it shows the text and runs
+    /// nothing: cells that begin with `=`, `+`, `-`, `@` (or their full-width forms), tab or line end and are no number.
+    pub fn disarm_formulas(&mut self) {
+        const ARMED: [char; 11] = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'];
+        for cell in self.rows.iter_mut().flatten().chain(&mut self.columns) {
+            if cell.starts_with(ARMED) && cell.parse::<f64>().is_err() {
+                cell.insert(0, '\'');
+            }
+        }
     }
 
     /// The place of the column called `name`.
@@ -221,6 +240,8 @@ mod tests {
         assert_eq!(read("t.jsonl", lines.as_bytes()).unwrap(), expected);
         let error = read("t.jsonl", b"{\"a\":1}\n{\"a\":[1]}\n").unwrap_err().to_string();
         assert!(error.contains("line 2") && error.contains("`a`"), "{error}");
+        let own_keys: String = (0..=MOST_KEYS).map(|key| format!("{{\"{key}\":1}}\n")).collect();
+        assert!(read("t.jsonl", own_keys.as_bytes()).unwrap_err().to_string().contains("different keys"));
         assert!(read("t.jsonl", b"{\"a\":1}\nnull\n").unwrap_err().to_string().contains("line 2"));
     }
 
@@ -236,6 +257,19 @@ mod tests {
             let error = read("t.csv", bytes).unwrap_err().to_string();
             assert!(error.contains(says), "{error}");
         }
+    }
+
+    #[test]
+    fn formulas_are_disarmed_and_numbers_stay() {
+        let armed = ["=1+1", "@SUM(A1)", "+cmd|' /C calc'!A0", "-2+3", "\t=1", "\r=1", "＝1", "-inf()"];
+        let harmless = ["-1.5", "+3", "a=b", "", "'=1", "Bill Evans"];
+        let mut disarmed =
+            table(&["=title"], &armed.iter().chain(&harmless).map(std::slice::from_ref).collect::<Vec<_>>());
+        disarmed.disarm_formulas();
+        assert_eq!(disarmed.columns, ["'=title"]);
+        let cells: Vec<&str> = disarmed.values(0).collect();
+        assert!(cells[..armed.len()].iter().zip(armed).all(|(cell, text)| *cell == format!("'{text}")), "{cells:?}");
+        assert_eq!(cells[armed.len()..], harmless);
     }
 
     #[test]

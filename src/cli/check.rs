@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::{Console, Outcome};
+use super::{Console, Outcome, console};
 use crate::catalogue::list::keys;
 use crate::catalogue::table::Table;
 use crate::disambiguate::{Calibration, Credit, Gate, Judgement, Labels, Level, Verdict};
@@ -156,7 +156,8 @@ impl Summary<'_> {
     fn text(&self) -> String {
         let mut text = String::new();
         for Checked { track_id, name, judgement, .. } in &self.tracks {
-            text += &format!("{:<7} {track_id} ({name}): {}\n", word(judgement.verdict), judgement.reason);
+            let line = format!("{:<7} {track_id} ({name}): {}", word(judgement.verdict), judgement.reason);
+            text += &format!("{}\n", console::name(&line));
         }
         text += &format!("{} accepted, {} held, {} rejected", self.accepted, self.held, self.rejected);
         for (credit, level) in [("an artist of a name", self.artist_level), ("a name alone", self.name_level)] {

@@ -136,6 +136,7 @@ impl Demo {
             out: folder.clone(),
             spec: Spec { recipe: Recipe::default(), precision: Precision::F16 },
             force: true,
+            report: None,
         };
         let summary = extraction.run(console)?;
         match summary.failed.first() {

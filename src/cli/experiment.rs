@@ -25,11 +25,7 @@ pub(super) struct Experiment {
 
 impl Experiment {
     pub(super) fn run(self, console: &Console) -> Result<Outcome> {
-        let text = std::fs::read_to_string(&self.plan).map_err(Error::io(&self.plan))?;
-        let plan: Plan = toml::from_str(&text).map_err(|error| {
-            let advice = "see the experiments in docs/experiments";
-            Error::file(&self.plan, "an experiment in TOML", error.to_string().trim_end(), advice)
-        })?;
+        let (text, plan) = read(&self.plan)?;
         if self.dry_run {
             let cells: Vec<String> = plan.cells()?.iter().map(|cell| cell.id()).collect();
             let listed = serde_json::json!({ "cells": cells });
@@ -41,6 +37,22 @@ impl Experiment {
         console.result("homonym.experiment/1", &report, || describe(&report, &self.out))?;
         Ok(if report.failed.is_empty() { Outcome::Done } else { Outcome::SomeInputsFailed })
     }
+}
+
+/// Reads a plan; also gives its text.
+pub(super) fn read(path: &Path) -> Result<(String, Plan)> {
+    let text = std::fs::read_to_string(path).map_err(Error::io(path))?;
+    let plan = toml::from_str(&text).map_err(|error| {
+        let advice = "see the experiments in docs/experiments";
+        Error::file(path, "an experiment in TOML", error.to_string().trim_end(), advice)
+    })?;
+    Ok((text, plan))
+}
+
+/// Whether a TOML file lists cells, as the plan of an experiment does.
+pub(super) fn is_plan(path: &Path) -> bool {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    toml::from_str::<toml::Table>(&text).is_ok_and(|table| table.contains_key("cells"))
 }
 
 fn describe(report: &Report, out: &Path) -> String {

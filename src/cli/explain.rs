@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::{Console, Outcome};
+use super::{Console, Outcome, console};
 use crate::catalogue::list::keys;
 use crate::cluster::linkage;
 use crate::disambiguate::{Columns, Explanation, Label, Labels, explain};
@@ -101,6 +101,6 @@ impl Summary<'_> {
         for &place in &self.explanation.several_artists {
             lines.push(format!("several artists by its title: {}", track(place)));
         }
-        lines.join("\n")
+        lines.iter().map(|line| console::name(line)).collect::<Vec<_>>().join("\n")
     }
 }

@@ -30,6 +30,10 @@ pub(super) struct Export {
     /// number that is in use as a name of the catalogue is left out.
     #[arg(long)]
     numbered_names: bool,
+    /// Put an apostrophe before cells that a spreadsheet would run as formulas (=, +, -, @, tab or line end in front), numbers
+    /// aside. Without this the catalogue's cells stay as they are.
+    #[arg(long)]
+    spreadsheet: bool,
 }
 
 /// The result: `homonym.export/1`.
@@ -50,11 +54,15 @@ impl Export {
         }
         let labelled = added.values(0).filter(|cluster| !cluster.is_empty()).count();
         let summary = Summary { tracks: table.rows.len(), labelled };
-        if is_json_lines(&self.catalogue) && is_json_lines(&self.out) {
+        if is_json_lines(&self.catalogue) && is_json_lines(&self.out) && !self.spreadsheet {
             let text = std::fs::read_to_string(&self.catalogue).map_err(Error::io(&self.catalogue))?;
             write_whole(&self.out, beside_objects(&text, &added).as_bytes())?;
         } else {
-            beside(table, added).write(&self.out)?;
+            let mut table = beside(table, added);
+            if self.spreadsheet {
+                table.disarm_formulas();
+            }
+            table.write(&self.out)?;
         }
         console.result("homonym.export/1", &summary, || {
             format!("{}: {} tracks, {labelled} with a label", self.out.display(), summary.tracks)

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::{Console, Outcome};
 use crate::Result;
+use crate::audio::Health;
 use crate::extract::{Extraction, Plan, Summary};
 use crate::store::{Precision, Spec};
 
@@ -15,7 +16,8 @@ const FAILURES_TOLD: usize = 20;
 /// Running it again goes on where it stopped, tries failed tracks again and appends new ones.
 #[derive(clap::Args)]
 pub(super) struct Extract {
-    /// Table of the tracks (CSV, TSV or JSON Lines) with the columns `path`, relative to its folder, and `artist`.
+    /// Table of the tracks (CSV, TSV or JSON Lines) with the columns `path`, relative to its folder or a file: URI, and
+    /// `artist`.
     catalogue: PathBuf,
     /// Folder of the store.
     #[arg(long, short, value_name = "STORE")]
@@ -32,6 +34,9 @@ pub(super) struct Extract {
     /// Go on with an unfinished store, which is also what happens without this option.
     #[arg(long, conflicts_with = "force")]
     resume: bool,
+    /// Write what became of every listed track, and why, to a table (.csv or .jsonl).
+    #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
+    report: Option<PathBuf>,
     /// Say what there is to do and do nothing.
     #[arg(long)]
     dry_run: bool,
@@ -39,9 +44,9 @@ pub(super) struct Extract {
 
 impl Extract {
     pub(super) fn run(self, console: &Console) -> Result<Outcome> {
-        let Self { catalogue, out, preset, precision, force, resume: _, dry_run } = self;
+        let Self { catalogue, out, preset, precision, force, resume: _, report, dry_run } = self;
         let recipe = (crate::train::preset(&preset)?.recipe)();
-        let extraction = Extraction { catalogue, out, spec: Spec { recipe, precision }, force };
+        let extraction = Extraction { catalogue, out, spec: Spec { recipe, precision }, force, report };
         if dry_run {
             let plan = extraction.plan()?;
             remark_unnamed(plan.without_artist, console);
@@ -58,6 +63,7 @@ impl Extract {
 /// Tells what the user should know beside the result: rows without an artist, tracks left out.
 pub(super) fn remark(summary: &Summary, extraction: &Extraction, console: &Console) {
     remark_unnamed(summary.without_artist, console);
+    remark_doubtful(summary, console);
     warn_of_failures(summary, extraction, console);
 }
 
@@ -67,10 +73,19 @@ fn remark_unnamed(rows: usize, console: &Console) {
     }
 }
 
+/// Tells how many tracks are in the store although something is odd about them.
+fn remark_doubtful(summary: &Summary, console: &Console) {
+    let odd = summary.outcomes.iter().filter(|(health, _)| **health != Health::Ok && !health.row().left_out);
+    let odd: Vec<String> = odd.map(|(health, count)| format!("{count} {}", health.name())).collect();
+    if !odd.is_empty() {
+        console.remark(&format!("taken with a remark: {} (--report tells which and why)", odd.join(", ")));
+    }
+}
+
 fn warn_of_failures(summary: &Summary, extraction: &Extraction, console: &Console) {
     use crate::Monitor as _;
     for failure in summary.failed.iter().take(FAILURES_TOLD) {
-        console.warn(&format!("{} is left out: {}", failure.path, failure.error));
+        console.warn(&format!("{} is left out, {}: {}", failure.path, failure.outcome.name(), failure.error));
     }
     if summary.failed.len() > FAILURES_TOLD {
         let more = summary.failed.len() - FAILURES_TOLD;

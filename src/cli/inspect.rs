@@ -5,14 +5,19 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::{Console, Outcome};
+use super::{Console, Outcome, config, experiment, kinds};
+use crate::Result;
+use crate::catalogue::table::Table;
+use crate::disambiguate::{Calibration, read_decisions};
+use crate::experiment::Cell;
 use crate::frontend::Recipe;
 use crate::matrix::Matrix;
 use crate::models::{Header, Model};
+use crate::store::embeddings::{Embeddings, Origin};
 use crate::store::{Store, npy};
-use crate::{Error, Result};
+use crate::train::TrainConfig;
 
-/// Say what a feature store, a model or a matrix holds.
+/// Say what a feature store, a model, embeddings, a matrix or another file of this software holds.
 #[derive(clap::Args)]
 pub(super) struct Inspect {
     /// What to look at.
@@ -22,36 +27,13 @@ pub(super) struct Inspect {
     verify: bool,
 }
 
-/// Something that can be inspected: how it is recognised and shown.
-struct Kind {
-    name: &'static str,
-    recognises: fn(&Path) -> bool,
-    inspect: fn(&Inspect, &Console) -> Result<()>,
-}
-
-/// To inspect a further kind, add a row.
-static KINDS: &[Kind] = &[
-    Kind { name: "a feature store (a folder)", recognises: Path::is_dir, inspect: inspect_store },
-    Kind {
-        name: "a model (.safetensors)",
-        recognises: |path| has_extension(path, "safetensors"),
-        inspect: inspect_model,
-    },
-    Kind { name: "a matrix (.npy)", recognises: |path| has_extension(path, "npy"), inspect: inspect_matrix },
-];
-
-fn has_extension(path: &Path, extension: &str) -> bool {
-    path.is_file() && path.extension().is_some_and(|found| found.eq_ignore_ascii_case(extension))
-}
-
 impl Inspect {
     pub(super) fn run(self, console: &Console) -> Result<Outcome> {
-        let Some(kind) = KINDS.iter().find(|kind| (kind.recognises)(&self.file)) else {
-            let known: Vec<_> = KINDS.iter().map(|kind| kind.name).collect();
-            let found = if self.file.exists() { "something else" } else { "nothing" };
-            return Err(Error::file(&self.file, known.join(" or "), found, "check the name"));
-        };
-        (kind.inspect)(&self, console)?;
+        let kind = kinds::of(&self.file)?;
+        if self.verify {
+            (kind.verify)(&self.file, console)?;
+        }
+        (kind.inspect)(&self.file, console, self.verify)?;
         Ok(Outcome::Done)
     }
 }
@@ -75,11 +57,8 @@ struct StoreReport<'a> {
     columns: &'a [String],
 }
 
-fn inspect_store(arguments: &Inspect, console: &Console) -> Result<()> {
-    let store = Store::open(&arguments.file)?;
-    if arguments.verify {
-        store.verify(console)?;
-    }
+pub(super) fn store(path: &Path, console: &Console, verified: bool) -> Result<()> {
+    let store = Store::open(path)?;
     let table = store.table()?;
     let artists =
         table.column("artist").map(|column| table.rows.iter().map(|row| &row[column]).collect::<HashSet<_>>());
@@ -89,10 +68,11 @@ fn inspect_store(arguments: &Inspect, console: &Console) -> Result<()> {
         planned: store.planned(),
         failed: store.failed(),
         complete: store.is_complete(),
-        verified: arguments.verify,
+        verified,
         artists: artists.map(|artists| artists.len()),
         audio_seconds: (0..store.len()).map(|track| store.seconds(track)).sum(),
-        frames: (0..store.len()).map(|track| store.rows(track)).sum(),
+        // Records are not verified here; damaged ones may add up to anything.
+        frames: (0..store.len()).map(|track| store.rows(track)).fold(0, usize::saturating_add),
         bytes: store.bytes()?,
         precision: store.precision().name(),
         recipe_hash: store.recipe_hash(),
@@ -119,10 +99,10 @@ fn describe(report: &StoreReport<'_>) -> String {
         ("catalogue", format!("{} ({})", report.catalogue.display(), report.columns.join(", "))),
         ("checksums", if report.verified { "all right" } else { "not checked (--verify)" }.into()),
     ];
-    table(&lines)
+    two_columns(&lines)
 }
 
-fn inspect_model(arguments: &Inspect, console: &Console) -> Result<()> {
+pub(super) fn model(path: &Path, console: &Console, _: bool) -> Result<()> {
     #[derive(Serialize)]
     struct Report<'a> {
         kind: &'static str,
@@ -131,7 +111,7 @@ fn inspect_model(arguments: &Inspect, console: &Console) -> Result<()> {
         #[serde(flatten)]
         header: &'a Header,
     }
-    let model = Model::open(&arguments.file)?;
+    let model = Model::open(path)?;
     let header = &model.header;
     let report = Report { kind: "model", hash: model.hash()?, parameters: model.params.len(), header };
     console.result("homonym.inspect/1", &report, || {
@@ -145,11 +125,11 @@ fn inspect_model(arguments: &Inspect, console: &Console) -> Result<()> {
             ("trained", format!("{} steps", header.step)),
             ("training", json(&header.training)),
         ];
-        table(&lines)
+        two_columns(&lines)
     })
 }
 
-fn inspect_matrix(arguments: &Inspect, console: &Console) -> Result<()> {
+pub(super) fn matrix(path: &Path, console: &Console, _: bool) -> Result<()> {
     #[derive(Serialize)]
     struct Report {
         kind: &'static str,
@@ -159,7 +139,7 @@ fn inspect_matrix(arguments: &Inspect, console: &Console) -> Result<()> {
         least_norm: f64,
         greatest_norm: f64,
     }
-    let matrix: Matrix<f64> = npy::read(&arguments.file)?;
+    let matrix: Matrix<f64> = npy::read(path)?;
     let norms = matrix.iter_rows().map(|row| row.iter().map(|x| x * x).sum::<f64>().sqrt());
     let (least, greatest) = norms.fold((f64::INFINITY, 0.0f64), |(low, high), norm| (low.min(norm), high.max(norm)));
     let report = Report {
@@ -171,7 +151,7 @@ fn inspect_matrix(arguments: &Inspect, console: &Console) -> Result<()> {
         greatest_norm: greatest,
     };
     console.result("homonym.inspect/1", &report, || {
-        table(&[
+        two_columns(&[
             ("matrix", format!("{} × {}", report.rows, report.cols)),
             ("finite", if report.finite { "yes" } else { "no" }.to_owned()),
             ("norms", format!("{:.4} to {:.4}", report.least_norm, report.greatest_norm)),
@@ -179,11 +159,65 @@ fn inspect_matrix(arguments: &Inspect, console: &Console) -> Result<()> {
     })
 }
 
+pub(super) fn embeddings(prefix: &Path, console: &Console, _: bool) -> Result<()> {
+    #[derive(Serialize)]
+    struct Report<'a> {
+        kind: &'static str,
+        points: usize,
+        dims: usize,
+        columns: &'a [String],
+        origin: Option<&'a Origin>,
+    }
+    let Embeddings { points, table, origin } = &Embeddings::open(prefix)?;
+    let columns = &table.columns;
+    let report =
+        Report { kind: "embeddings", points: points.rows, dims: points.cols, columns, origin: origin.as_ref() };
+    console.result("homonym.inspect/1", &report, || {
+        let made = report.origin.map_or("unknown".to_owned(), |origin| {
+            format!("model {}, front end {} {}", origin.model, origin.frontend, json(&origin.rest))
+        });
+        let points = format!("{} of {} values", report.points, report.dims);
+        two_columns(&[("embeddings", points), ("columns", columns.join(", ")), ("made by", made)])
+    })
+}
+
+pub(super) fn calibration(path: &Path, console: &Console, _: bool) -> Result<()> {
+    let calibration = Calibration::open(path)?;
+    console.result("homonym.inspect/1", &calibration, || calibration.to_string())
+}
+
+pub(super) fn decisions(path: &Path, console: &Console, _: bool) -> Result<()> {
+    let count = read_decisions(path)?.len();
+    let report = serde_json::json!({ "kind": "decisions", "decisions": count });
+    console.result("homonym.inspect/1", &report, || two_columns(&[("decisions", count.to_string())]))
+}
+
+pub(super) fn table(path: &Path, console: &Console, _: bool) -> Result<()> {
+    let table = Table::read(path)?;
+    let (rows, columns) = (table.rows.len(), &table.columns);
+    let report = serde_json::json!({ "kind": "table", "rows": rows, "columns": columns });
+    console.result("homonym.inspect/1", &report, || {
+        two_columns(&[("table", format!("{rows} rows")), ("columns", columns.join(", "))])
+    })
+}
+
+pub(super) fn plan(path: &Path, console: &Console, _: bool) -> Result<()> {
+    let cells: Vec<String> = experiment::read(path)?.1.cells()?.iter().map(Cell::id).collect();
+    let report = serde_json::json!({ "kind": "plan", "cells": cells });
+    console.result("homonym.inspect/1", &report, || two_columns(&[("cells", cells.len().to_string())]))
+}
+
+pub(super) fn configuration(path: &Path, console: &Console, _: bool) -> Result<()> {
+    let config = config::overlay(&TrainConfig::default(), path)?;
+    let report = serde_json::json!({ "kind": "configuration", "merged": config });
+    console.result("homonym.inspect/1", &report, || two_columns(&[("merged", json(&config))]))
+}
+
 fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("plain data")
 }
 
 /// Names and values in two columns.
-fn table(lines: &[(&str, String)]) -> String {
+fn two_columns(lines: &[(&str, String)]) -> String {
     lines.iter().map(|(name, value)| format!("{name:<14}{value}\n")).collect()
 }

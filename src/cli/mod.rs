@@ -21,6 +21,7 @@ mod export;
 mod extract;
 mod info;
 mod inspect;
+mod kinds;
 mod measure;
 mod mel;
 #[cfg(feature = "report")]
@@ -28,6 +29,7 @@ mod report;
 mod run;
 mod split;
 mod train;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -88,6 +90,7 @@ enum Verb {
     Bench(bench::Bench),
     Info(info::Info),
     Inspect(inspect::Inspect),
+    Verify(verify::Verify),
     /// Print a completion script for a shell.
     Completions {
         /// Which shell.
@@ -131,6 +134,7 @@ impl Verb {
             Self::Bench(verb) => verb.run(console),
             Self::Info(verb) => verb.run(console),
             Self::Inspect(verb) => verb.run(console),
+            Self::Verify(verb) => verb.run(console),
             Self::Completions { shell } => {
                 clap_complete::generate(shell, &mut Arguments::command(), "homonym", &mut std::io::stdout());
                 Ok(Outcome::Done)
@@ -153,7 +157,7 @@ pub fn main() -> ExitCode {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::SomeInputsFailed) => ExitCode::from(3),
         Err(error) => {
-            eprintln!("homonym: {error}");
+            eprintln!("homonym: {}", console::message(&error.to_string()));
             ExitCode::from(match error {
                 Error::Setting { .. } => 2,
                 Error::Interrupted(_) => 130,

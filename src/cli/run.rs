@@ -62,7 +62,8 @@ impl Run {
         std::fs::create_dir_all(&self.out).map_err(Error::io(&self.out))?;
         let spec = Spec { recipe: model.header.front_end.clone(), precision: Precision::F16 };
         let folder = self.out.join("store");
-        let extraction = Extraction { catalogue: self.catalogue, out: folder.clone(), spec, force: false };
+        let extraction =
+            Extraction { catalogue: self.catalogue, out: folder.clone(), spec, force: false, report: None };
         let extracted = extraction.run(console)?;
         extract::remark(&extracted, &extraction, console);
         let store = Store::open(&folder)?;

@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::SURE;
 use super::levels::Levels;
@@ -13,6 +14,7 @@ use super::placement::{Placement, Reliability};
 use crate::eval::protocols::Objective;
 use crate::output::write_whole;
 use crate::store::embeddings::{Embeddings, Origin};
+use crate::store::seal::{self, Seal};
 use crate::{Error, Result};
 
 /// The schema of calibration files.
@@ -74,18 +76,36 @@ impl Calibration {
 
     /// Reads a calibration.
     pub fn open(path: &Path) -> Result<Self> {
+        Self::read(path).map(|(calibration, _)| calibration)
+    }
+
+    fn read(path: &Path) -> Result<(Self, Seal)> {
         let text = std::fs::read_to_string(path).map_err(Error::io(path))?;
         let advice = "make it with `homonym calibrate`";
         let wrong = |found: String| Error::file(path, format!("a calibration ({SCHEMA})"), found, advice);
-        let file: File<Self> = serde_json::from_str(&text).map_err(|error| wrong(format!("JSON where {error}")))?;
-        if file.schema == SCHEMA { Ok(file.calibration) } else { Err(wrong(file.schema)) }
+        let not_json = |error: serde_json::Error| wrong(format!("JSON where {error}"));
+        let mut value: Value = serde_json::from_str(&text).map_err(not_json)?;
+        let seal = seal::take(&mut value);
+        let file: File<Self> = serde_json::from_value(value).map_err(not_json)?;
+        if file.schema != SCHEMA {
+            return Err(wrong(file.schema));
+        }
+        seal.check(path)?;
+        Ok((file.calibration, seal))
+    }
+
+    /// [`open`](Self::open), and refuses one without a checksum.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn verify(path: &Path) -> Result<()> {
+        Self::read(path)?.1.require(path)
     }
 
     /// Writes it, whole or not at all.
     pub fn write(&self, path: &Path) -> Result<()> {
         let file = File { schema: SCHEMA.to_owned(), calibration: self };
-        let text = serde_json::to_string_pretty(&file).expect("plain data");
-        write_whole(path, format!("{text}\n").as_bytes())
+        write_whole(path, seal::to_text(&file).as_bytes())
     }
 
     /// Refuses embeddings that another model or front end made, as far as both say.

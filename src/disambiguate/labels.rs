@@ -91,6 +91,21 @@ impl Labels {
         Ok(Self { rows: table.rows.iter().enumerate().map(label).collect::<Result<_>>()? })
     }
 
+    /// Refuses labels that no split gives: cluster 0, or a confidence outside 0 to 1.
+    ///
+    /// # Errors
+    /// [`Error::Input`] about `path`.
+    pub fn check(&self, path: &Path) -> Result<()> {
+        let odd = |label: &Label| label.cluster == 0 || !(0.0..=1.0).contains(&label.confidence);
+        match self.rows.iter().enumerate().find(|(_, label)| odd(label)) {
+            None => Ok(()),
+            Some((row, Label { cluster, confidence, .. })) => {
+                let found = format!("cluster {cluster} with confidence {confidence} in row {}", row + 1);
+                Err(Error::file(path, "clusters from 1 and confidences from 0 to 1", found, "correct the row"))
+            }
+        }
+    }
+
     /// As a table; with the columns `decision` and `stability` where any label has them.
     pub fn table(&self) -> Table {
         let mut columns = ["track_id", "name", "cluster", "confidence"].map(str::to_owned).to_vec();

@@ -11,6 +11,9 @@ use crate::embed::Statistics;
 use crate::train::{self, TrainConfig, overlay};
 use crate::{Error, Result};
 
+/// More would never be run.
+const MOST_CELLS: usize = 100_000;
+
 /// An experiment. Paths start from the folder of its file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -141,6 +144,17 @@ impl Plan {
     pub fn cells(&self) -> Result<Vec<Cell>> {
         if self.folds < 2 || self.seeds.is_empty() || self.repeats == 0 {
             return Err(Error::setting("folds, seeds, repeats", "needs two folds, a seed and a repeat at least"));
+        }
+        let listed = |list: usize| list.max(1);
+        let sizes = self.cells.iter().map(|spec| {
+            [listed(spec.artists.len()), spec.systems.len(), listed(spec.p.len())]
+                .iter()
+                .fold(1, |all: usize, &n| all.saturating_mul(n))
+        });
+        let plain = self.baselines.len() + self.systems.len();
+        let all = sizes.fold(plain, usize::saturating_add).saturating_mul(self.seeds.len());
+        if all > MOST_CELLS {
+            return Err(Error::setting("cells", format!("{all} cells are too many: {MOST_CELLS} at most")));
         }
         let bare = |system: String, seed: u64, config: Option<TrainConfig>| Cell {
             dataset: String::new(),

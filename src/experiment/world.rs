@@ -19,7 +19,7 @@ use crate::models::Model;
 use crate::output::write_whole;
 use crate::random::Random;
 use crate::sampling::{TrackList, TrainingSet};
-use crate::store::{Precision, Spec, Store};
+use crate::store::{Precision, Spec, Store, seal};
 use crate::train::{self, train};
 use crate::{Error, Monitor, Result};
 
@@ -52,7 +52,8 @@ impl<'a> World<'a> {
         for recipe in recipes(plan)? {
             let place = folder.join(recipe.hash());
             let spec = Spec { recipe: recipe.clone(), precision: Precision::F16 };
-            let extraction = Extraction { catalogue: catalogue.clone(), out: place.clone(), spec, force: false };
+            let extraction =
+                Extraction { catalogue: catalogue.clone(), out: place.clone(), spec, force: false, report: None };
             let summary = extraction.run(monitor)?;
             for failure in &summary.failed {
                 monitor.warn(&format!("{} is left out: {}", failure.path, failure.error));
@@ -115,9 +116,12 @@ impl<'a> World<'a> {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(Error::io(&path)(error)),
         };
-        let result: CellResult = serde_json::from_str(&text).map_err(|error| {
+        let refuse = |error: serde_json::Error| {
             Error::file(&path, "the result of a cell", error, "remove it; its cell is then run again")
-        })?;
+        };
+        let mut value: Value = serde_json::from_str(&text).map_err(refuse)?;
+        seal::take(&mut value).check(&path)?;
+        let result: CellResult = serde_json::from_value(value).map_err(refuse)?;
         Ok((result.key == self.key(cell)).then_some(result))
     }
 
@@ -140,8 +144,7 @@ impl<'a> World<'a> {
             }
         };
         Judge { plan: self.plan, seed: cell.seed }.judge(&embeddings, &mut result, monitor)?;
-        let text = serde_json::to_string_pretty(&result).expect("a result is plain data");
-        write_whole(&self.result_path(cell), text.as_bytes())?;
+        write_whole(&self.result_path(cell), seal::to_text(&result).as_bytes())?;
         Ok(result)
     }
 

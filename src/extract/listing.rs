@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
+use crate::catalogue::location;
 use crate::catalogue::table::Table;
 use crate::store::Keys;
 use crate::{Error, Result};
@@ -106,9 +107,14 @@ impl Listing {
         self.keys.path(&self.table.rows[row])
     }
 
+    /// What names the track of a row: its `track_id`, or its `path` where it has none.
+    pub(super) fn key(&self, row: usize) -> &str {
+        self.keys.key(&self.table.rows[row])
+    }
+
     /// The audio file of a row.
     pub(super) fn file(&self, row: usize) -> PathBuf {
-        self.path.parent().unwrap_or(Path::new("")).join(self.audio_path(row))
+        self.path.parent().unwrap_or(Path::new("")).join(location::path(self.audio_path(row)))
     }
 
     /// How many rows name no artist.

@@ -1,19 +1,22 @@
 //! From a catalogue to a feature store: every listed track is decoded and turned into frames, by all cores, in order.
 
 mod listing;
+mod report;
 mod work;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Instant;
 
 use serde::Serialize;
 
+use crate::audio::{AudioInfo, Health};
 use crate::frontend::frames_of_file;
 use crate::store::{Replacement, Spec, Store, Writer};
 use crate::{Error, Monitor, Result};
 use listing::Listing;
+use report::Report;
 use work::{Done, Work};
 
 /// Takes the frames (rows × bands, row-major) of a track piece by piece.
@@ -30,6 +33,9 @@ pub struct Extraction {
     pub spec: Spec,
     /// Whether to extract everything anew, even what the store holds already.
     pub force: bool,
+    /// Where to write the health report, if anywhere: a row for every listed track, named by
+    /// [`HEALTH`](crate::audio::HEALTH).
+    pub report: Option<PathBuf>,
 }
 
 /// What an extraction would do.
@@ -56,6 +62,8 @@ pub struct Summary {
     pub added: usize,
     /// Tracks that could not be extracted, also listed in the store's `failures.csv`.
     pub failed: Vec<Failure>,
+    /// How many of the tracks worked on had which outcome.
+    pub outcomes: BTreeMap<Health, usize>,
     /// Rows of the catalogue that name no artist.
     pub without_artist: usize,
     /// Frames extracted now.
@@ -73,6 +81,8 @@ pub struct Summary {
 pub struct Failure {
     /// Its `path` in the catalogue.
     pub path: String,
+    /// Why, in a word of [`HEALTH`](crate::audio::HEALTH).
+    pub outcome: Health,
     /// Why.
     pub error: String,
 }
@@ -111,10 +121,8 @@ impl Extraction {
             let mut stream = resting.map_or_else(|| self.spec.recipe.stream(), Ok)?;
             let info = frames_of_file(path, &mut *stream, sink)?;
             lock().push(stream);
-            if info.skipped_packets > 0 {
-                monitor.warn(&format!("{}: {} damaged packets left out", path.display(), info.skipped_packets));
-            }
-            Ok(info.seconds)
+            info.check_useful(path, self.spec.recipe.n_fft as f64 / f64::from(self.spec.recipe.sample_rate))?;
+            Ok(info)
         };
         self.run_with(frames_of, monitor)
     }
@@ -122,7 +130,7 @@ impl Extraction {
     /// Extracts the tracks that the store does not hold yet and appends them in the catalogue's order, so that the
     /// store's bytes depend neither on the thread count nor on how often the work was stopped and continued.
     ///
-    /// `frames_of` decodes a file, gives its frames to the sink and returns the seconds of audio it found. A track for
+    /// `frames_of` decodes a file, gives its frames to the sink and returns what it found. A track for
     /// which it fails is left out, listed, and tried again by the next run. Rows of tracks in the store are brought up
     /// to date with the catalogue; tracks that it no longer lists stay.
     ///
@@ -131,7 +139,7 @@ impl Extraction {
     /// finished by that time are in the store, and running again goes on from there.
     pub fn run_with<F>(&self, frames_of: F, monitor: &dyn Monitor) -> Result<Summary>
     where
-        F: Fn(&Path, &mut Sink<'_>) -> Result<f64> + Sync,
+        F: Fn(&Path, &mut Sink<'_>) -> Result<AudioInfo> + Sync,
     {
         let begin = Instant::now();
         let listing = Listing::read(&self.catalogue)?;
@@ -152,6 +160,7 @@ impl Extraction {
             tracks: store.len(),
             added: done.added,
             failed: done.failed,
+            outcomes: done.outcomes,
             without_artist: listing.without_artist(),
             frames: done.frames,
             audio_seconds: done.audio_seconds,
@@ -163,7 +172,7 @@ impl Extraction {
     /// Brings the store in `folder` up to date with the catalogue.
     fn fill<F>(&self, folder: &Path, listing: &Listing, frames_of: F, monitor: &dyn Monitor) -> Result<Done>
     where
-        F: Fn(&Path, &mut Sink<'_>) -> Result<f64> + Sync,
+        F: Fn(&Path, &mut Sink<'_>) -> Result<AudioInfo> + Sync,
     {
         let (mut writer, mut held) = Writer::open(folder, &self.spec, listing.path(), listing.columns(), monitor)?;
         let todo = listing.without(&listing.keys_in(folder, &held)?);
@@ -172,8 +181,14 @@ impl Extraction {
         }
         drop(held); // work may take days
         writer.plan(todo.len())?;
+        let mut report = self.report.as_deref().map(|path| Report::create(path, listing)).transpose()?;
         let work = Work { listing, folder, spec: &self.spec, todo: &todo, frames_of, monitor };
-        let done = work.run(&mut writer)?;
+        let outcome = work.run(&mut writer, &mut report);
+        // A run that was stopped reports up to there.
+        let rows = if outcome.is_ok() { listing.table.rows.len() } else { 0 };
+        let reported = report.map_or(Ok(()), |report| report.finish(rows));
+        let done = outcome?;
+        reported?;
         let failures: Vec<_> =
             done.failed.iter().map(|failure| [failure.path.clone(), failure.error.clone()]).collect();
         writer.finish(&failures)?;

@@ -82,7 +82,12 @@ impl Recipe {
                 format!("must be even and within 2..={LARGEST_FFT}"),
             ),
             (self.hop > 0, "hop", "must not be 0".to_owned()),
-            (self.bands > 0, "bands", "must not be 0".to_owned()),
+            // Before a filter bank is made for them.
+            (
+                (1..=self.n_fft / 2).contains(&self.bands),
+                "bands",
+                format!("must be within 1..={} (n_fft / 2)", self.n_fft / 2),
+            ),
             (self.fmin >= 0.0 && self.fmin < self.fmax, "fmin", format!("must be within 0..{} Hz (fmax)", self.fmax)),
             (self.fmax <= nyquist, "fmax", format!("must not exceed {nyquist} Hz, half the sampling rate")),
             (self.power > 0.0 && self.power.is_finite(), "power", "must be positive".to_owned()),
@@ -145,7 +150,8 @@ mod tests {
             ("n_fft", Recipe { n_fft: 1023, ..good.clone() }),
             ("hop", Recipe { hop: 0, ..good.clone() }),
             ("bands", Recipe { bands: 0, ..good.clone() }),
-            ("bands", Recipe { bands: 2000, ..good.clone() }),
+            ("bands", Recipe { bands: 400, ..good.clone() }),
+            ("bands", Recipe { bands: usize::MAX, ..good.clone() }),
             ("fmin", Recipe { fmin: f64::NAN, ..good.clone() }),
             ("fmax", Recipe { fmax: 12_000.0, ..good.clone() }),
             ("power", Recipe { power: 0.0, ..good.clone() }),

@@ -178,6 +178,8 @@ pub struct Header {
 pub const FORMAT: u32 = 1;
 /// Where in the safetensors metadata the header is.
 const KEY: &str = "homonym";
+/// The tensor (one `u32`) that holds the CRC-32 of all else.
+const CHECKSUM: &str = "checksum";
 
 impl Model {
     /// Builds the network.
@@ -188,34 +190,49 @@ impl Model {
         Ok(network)
     }
 
-    /// Sixteen hexadecimal digits that tell models apart: FNV-1a of the file's bytes.
+    /// Sixteen hexadecimal digits that tell models apart: FNV-1a of the file's bytes without checksum and what rides along.
     pub fn hash(&self) -> Result<String> {
-        Ok(format!("{:016x}", fnv1a(&self.to_bytes(&[])?)))
+        let tensors = self.tensors(&[])?;
+        Ok(format!("{:016x}", fnv1a(&self.serialise(tensors)?)))
     }
 
     /// Writes the model, whole or not at all; `extra` tensors (an optimiser's state) ride along.
     pub fn save(&self, path: &Path, extra: &[(&str, &[f32])]) -> Result<()> {
-        write_whole(path, &self.to_bytes(extra)?)
+        let mut tensors = self.tensors(extra)?;
+        let parts =
+            tensors.iter().map(|(name, tensor)| (name.as_str(), tensor.shape.as_slice(), tensor.bytes.as_slice()));
+        let bytes = checksum(&self.header_text(), parts.collect()).to_le_bytes().to_vec();
+        tensors.push((CHECKSUM.to_owned(), Tensor { dtype: Dtype::U32, shape: vec![1], bytes }));
+        write_whole(path, &self.serialise(tensors)?)
     }
 
-    fn to_bytes(&self, extra: &[(&str, &[f32])]) -> Result<Vec<u8>> {
+    fn header_text(&self) -> String {
+        serde_json::to_string(&self.header).expect("a header is plain data")
+    }
+
+    fn tensors(&self, extra: &[(&str, &[f32])]) -> Result<Vec<(String, Tensor)>> {
         let network = self.network()?;
-        let flat = |values: &[f32]| Tensor { shape: vec![values.len()], bytes: bytemuck::cast_slice(values).to_vec() };
+        let tensor = |shape: Vec<usize>, values: &[f32]| Tensor {
+            dtype: Dtype::F32,
+            shape,
+            bytes: bytemuck::cast_slice(values).to_vec(),
+        };
+        let flat = |values: &[f32]| tensor(vec![values.len()], values);
         let mut tensors: Vec<(String, Tensor)> = network
             .params()
             .iter()
-            .map(|param| {
-                let bytes = bytemuck::cast_slice(&self.params[param.range()]).to_vec();
-                (param.name.clone(), Tensor { shape: param.shape.clone(), bytes })
-            })
+            .map(|param| (param.name.clone(), tensor(param.shape.clone(), &self.params[param.range()])))
             .collect();
         for (name, map) in [("input", &self.input), ("output", &self.output)] {
             tensors.push((format!("{name}.scale"), flat(&map.scale)));
             tensors.push((format!("{name}.shift"), flat(&map.shift)));
         }
         tensors.extend(extra.iter().map(|(name, values)| ((*name).to_owned(), flat(values))));
-        let header = serde_json::to_string(&self.header).expect("a header is plain data");
-        safetensors::serialize(tensors, Some([(KEY.to_owned(), header)].into()))
+        Ok(tensors)
+    }
+
+    fn serialise(&self, tensors: Vec<(String, Tensor)>) -> Result<Vec<u8>> {
+        safetensors::serialize(tensors, Some([(KEY.to_owned(), self.header_text())].into()))
             .map_err(|error| Error::Failed(format!("the model cannot be written: {error}")))
     }
 
@@ -224,17 +241,32 @@ impl Model {
         Self::open_with(path, &[]).map(|(model, _)| model)
     }
 
+    /// [`open`](Self::open), and refuses a file without a checksum.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn verify(path: &Path) -> Result<()> {
+        let (.., sealed) = Self::read(path, &[])?;
+        let advice = "train it again: an older version wrote it, or it is damaged";
+        sealed.then_some(()).ok_or_else(|| Error::file(path, format!("a tensor `{CHECKSUM}`"), "none", advice))
+    }
+
     /// Reads a model and the tensors of given names and sizes that ride along.
     pub fn open_with(path: &Path, extra: &[(&str, usize)]) -> Result<(Self, Vec<Vec<f32>>)> {
+        Self::read(path, extra).map(|(model, extra, _)| (model, extra))
+    }
+
+    /// Also says whether the file has a checksum.
+    fn read(path: &Path, extra: &[(&str, usize)]) -> Result<(Self, Vec<Vec<f32>>, bool)> {
         let bytes = std::fs::read(path).map_err(Error::io(path))?;
         let wrong = |found: String| {
             Error::file(path, "a model that homonym trained", found, "train it again, or restore it from a copy")
         };
         let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(|error| wrong(error.to_string()))?;
         let tensors = SafeTensors::deserialize(&bytes).map_err(|error| wrong(error.to_string()))?;
-        let header = metadata.metadata().as_ref().and_then(|metadata| metadata.get(KEY));
-        let header = header.ok_or_else(|| wrong(format!("a safetensors file without `{KEY}` in its metadata")))?;
-        let header: Header = serde_json::from_str(header).map_err(|error| wrong(format!("a header where {error}")))?;
+        let text = metadata.metadata().as_ref().and_then(|metadata| metadata.get(KEY));
+        let text = text.ok_or_else(|| wrong(format!("a safetensors file without `{KEY}` in its metadata")))?;
+        let header: Header = serde_json::from_str(text).map_err(|error| wrong(format!("a header where {error}")))?;
         if header.format != FORMAT {
             return Err(wrong(format!("format {}, while this version reads {FORMAT}", header.format)));
         }
@@ -251,14 +283,39 @@ impl Model {
         let width = header.track.layer.width(&*network);
         let output = Standardisation { scale: read("output.scale", width)?, shift: read("output.shift", width)? };
         let extra = extra.iter().map(|&(name, size)| read(name, size)).collect::<Result<_>>()?;
-        Ok((Self { header, input, output, params, arithmetic: Arithmetic::F32 }, extra))
+        let sealed = check_sum(text, &tensors).map_err(&wrong)?;
+        Ok((Self { header, input, output, params, arithmetic: Arithmetic::F32 }, extra, sealed))
     }
+}
+
+/// Compares the checksum, where there is one, with what a file holds; whether there is one, or what is wrong.
+fn check_sum(header: &str, tensors: &SafeTensors<'_>) -> Result<bool, String> {
+    let Ok(recorded) = tensors.tensor(CHECKSUM) else { return Ok(false) };
+    let others = tensors.iter().filter(|(name, _)| *name != CHECKSUM);
+    // A view lives as long as the iterator's item; its shape and data as long as the file.
+    let found = checksum(header, others.map(|(name, view)| (name, view.shape().to_vec(), view.data())).collect());
+    match recorded.data() == found.to_le_bytes() {
+        true => Ok(true),
+        false => Err(format!("contents of checksum {found:08x} and not that of its tensor `{CHECKSUM}`")),
+    }
+}
+
+/// CRC-32 of a header and of tensors by name, shape and bytes, in the order of their names.
+fn checksum<S: AsRef<[usize]>>(header: &str, mut tensors: Vec<(&str, S, &[u8])>) -> u32 {
+    tensors.sort_by_key(|&(name, ..)| name);
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(header.as_bytes());
+    for (name, shape, bytes) in tensors {
+        hasher.update(format!("\n{name} {:?}\n", shape.as_ref()).as_bytes());
+        hasher.update(bytes);
+    }
+    hasher.finalize()
 }
 
 /// The finite values of a tensor of the right size, or what is wrong with it.
 fn values(tensors: &SafeTensors<'_>, name: &str, size: usize) -> Result<Vec<f32>, String> {
     let tensor = tensors.tensor(name).map_err(|_| format!("no tensor `{name}`"))?;
-    if tensor.dtype() != Dtype::F32 || tensor.data().len() != size * 4 {
+    if tensor.dtype() != Dtype::F32 || Some(tensor.data().len()) != size.checked_mul(4) {
         return Err(format!("tensor `{name}` of {:?} {:?} instead of {size} f32", tensor.dtype(), tensor.shape()));
     }
     let bytes = tensor.data().chunks_exact(4);
@@ -271,13 +328,14 @@ fn values(tensors: &SafeTensors<'_>, name: &str, size: usize) -> Result<Vec<f32>
 
 /// A tensor on its way to a file.
 struct Tensor {
+    dtype: Dtype,
     shape: Vec<usize>,
     bytes: Vec<u8>,
 }
 
 impl View for Tensor {
     fn dtype(&self) -> Dtype {
-        Dtype::F32
+        self.dtype
     }
 
     fn shape(&self) -> &[usize] {

@@ -1,5 +1,5 @@
 //! Embeddings on disk: `PREFIX.npy` (n × d, f32), `PREFIX.csv` (their rows, in the same order) and, where known,
-//! `PREFIX.json` (which model and front end made them).
+//! `PREFIX.json` (which model and front end made them, and the checksums of the other two).
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::npy;
+use super::seal::{self, Seal};
 use crate::catalogue::table::Table;
 use crate::matrix::Matrix;
 use crate::output::{self, Output};
@@ -56,7 +57,35 @@ impl Embeddings {
     pub fn open(prefix: &Path) -> Result<Self> {
         let points = npy::read(&beside(prefix, ".npy"))?;
         let table = Table::read(&beside(prefix, ".csv"))?;
-        Self::new(points, table, read_origin(&beside(prefix, ".json"))?, prefix)
+        let origin = Recorded::read(&beside(prefix, ".json"))?.map(|recorded| recorded.origin);
+        Self::new(points, table, origin, prefix)
+    }
+
+    /// [`open`](Self::open), and compares every file with its checksum.
+    ///
+    /// # Errors
+    /// As there, and [`Error::Input`] where `PREFIX.json` is missing or older than checksums.
+    pub fn verify(prefix: &Path) -> Result<()> {
+        Self::open(prefix)?;
+        let path = beside(prefix, ".json");
+        let recorded = Recorded::read(&path)?.ok_or_else(|| {
+            Error::file(
+                &path,
+                "what made the embeddings, and their checksums",
+                "no such file",
+                "embed the tracks again",
+            )
+        })?;
+        recorded.seal.require(&path)?;
+        for (ending, expected) in [(".npy", &recorded.npy), (".csv", &recorded.csv)] {
+            let (file, expected) = (beside(prefix, ending), expected.as_deref().unwrap_or("none"));
+            let found = seal::checksum_of_file(&file)?;
+            if found != expected {
+                let expected = format!("the checksum {expected} of {}", path.display());
+                return Err(Error::file(file, expected, found, "restore it from a copy, or embed the tracks again"));
+            }
+        }
+        Ok(())
     }
 
     /// Writes the files that [`open`](Self::open) reads.
@@ -89,11 +118,15 @@ impl Destination {
     pub fn write(self, embeddings: &Embeddings) -> Result<()> {
         let Self { mut table, mut origin, points } = self;
         embeddings.table.write_to(&mut table)?;
-        let points = npy::fill(points, &embeddings.points)?;
+        let mut points = npy::fill(points, &embeddings.points)?;
         match &embeddings.origin {
             Some(made_by) => {
-                let text = serde_json::to_string_pretty(made_by).expect("plain data");
-                writeln!(origin, "{text}").map_err(Error::io(origin.path()))?;
+                let mut recorded = made_by.clone();
+                for (name, file) in [(NPY, &mut points), (CSV, &mut table)] {
+                    let sum = file.read_back().and_then(seal::checksum_of).map_err(Error::io(file.path()))?;
+                    recorded.rest.insert(name.to_owned(), sum.into());
+                }
+                origin.write_all(seal::to_text(&recorded).as_bytes()).map_err(Error::io(origin.path()))?;
                 output::commit_together(vec![table, origin, points], None)
             }
             None => output::commit_together(vec![table, points], Some(origin.path())),
@@ -101,15 +134,35 @@ impl Destination {
     }
 }
 
-fn read_origin(path: &Path) -> Result<Option<Origin>> {
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(Error::io(path)(error)),
-    };
-    let refuse =
-        |error| Error::file(path, "a JSON object with `model` and `frontend`", error, "embed the tracks again");
-    serde_json::from_str(&text).map(Some).map_err(refuse)
+/// Members of `PREFIX.json` beside the origin: the CRC-32 of the other files.
+const NPY: &str = "npy_crc32";
+const CSV: &str = "csv_crc32";
+
+/// What `PREFIX.json` holds.
+struct Recorded {
+    origin: Origin,
+    npy: Option<String>,
+    csv: Option<String>,
+    seal: Seal,
+}
+
+impl Recorded {
+    fn read(path: &Path) -> Result<Option<Self>> {
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(Error::io(path)(error)),
+        };
+        let refuse =
+            |error| Error::file(path, "a JSON object with `model` and `frontend`", error, "embed the tracks again");
+        let mut value: Value = serde_json::from_str(&text).map_err(refuse)?;
+        let seal = seal::take(&mut value);
+        let mut origin: Origin = serde_json::from_value(value).map_err(refuse)?;
+        seal.check(path)?;
+        let mut sum = |name: &str| origin.rest.remove(name).and_then(|sum| sum.as_str().map(str::to_owned));
+        let (npy, csv) = (sum(NPY), sum(CSV));
+        Ok(Some(Self { origin, npy, csv, seal }))
+    }
 }
 
 /// `prefix` with `ending` appended, whatever dots it holds.

@@ -1,12 +1,15 @@
 //! The review report: one HTML file that works offline. Everything it shows is embedded as JSON; `report.js` draws it.
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use minijinja::{AutoEscape, Environment, Value, context};
 use serde::Serialize;
+use sha2::{Digest as _, Sha256};
 
 use super::ball::distance;
 use super::explain::{Columns, Explanation, explain};
 use super::labels::{Label, Labels, Standing};
 use crate::catalogue::groups::Groups;
+use crate::catalogue::location;
 use crate::cluster::{Dendrogram, Scratch, linkage_with};
 use crate::matrix::Matrix;
 use crate::monitor::Monitor;
@@ -16,6 +19,8 @@ use crate::{Error, Result};
 /// Up to so many tracks the distances of a name are embedded, one byte a pair; beyond, the matrix would be larger than
 /// any screen.
 const MATRIX: usize = 400;
+const STYLE: &str = include_str!("report.css");
+const SCRIPT: &str = include_str!("report.js");
 /// Steps of the power iteration behind the map.
 const ITERATIONS: usize = 100;
 
@@ -112,7 +117,7 @@ pub fn report(
     }
     monitor.end();
     let data = Data { threshold: settings.threshold, calibrated: settings.calibrated, names };
-    Ok((render(&settings.title, &data)?, keys.len() - shown))
+    Ok((render(settings, &data)?, keys.len() - shown))
 }
 
 #[allow(clippy::too_many_arguments)] // the parts of a name, joined in one place
@@ -164,10 +169,13 @@ fn one(
     }
 }
 
-/// The address of a file: everything but letters, digits and `/-_.~` escaped.
+/// The address of a file: everything but letters, digits and `/-_.~` escaped. Where it begins with several slashes, one
+/// stays: two would make the first folder the name of a host to ask.
 fn address(base: &str, path: &str) -> String {
     let mut address = base.to_owned();
-    for byte in path.bytes() {
+    let path = location::bytes(path);
+    let slashes = path.iter().take_while(|&&byte| byte == b'/').count();
+    for &byte in &path[slashes.saturating_sub(1)..] {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'_' | b'.' | b'~' => address.push(byte as char),
             _ => address.push_str(&format!("%{byte:02X}")),
@@ -244,8 +252,24 @@ fn map(points: &Matrix<f32>, rows: &[usize]) -> Vec<[f64; 2]> {
     places.iter().map(|place| place.map(|x| x / largest)).collect()
 }
 
+/// What a browser lets the page do (Content Security Policy, level 3): run this script, use this style, play files of the
+/// machine it lies on or of `audio_base`. Nothing else, so that no title can make it ask the network for anything.
+fn policy(audio_base: &str) -> String {
+    let hash = |text: &str| format!("'sha256-{}'", STANDARD.encode(Sha256::digest(text)));
+    let origin = audio_base.split_once("://").map(|(scheme, rest)| {
+        let host = rest.split(['/', '?', '#']).next().unwrap_or("");
+        format!(" {scheme}://{host}")
+    });
+    format!(
+        "default-src 'none'; script-src {}; style-src {}; media-src 'self' file:{}; base-uri 'none'; form-action 'none'",
+        hash(SCRIPT),
+        hash(STYLE),
+        origin.unwrap_or_default()
+    )
+}
+
 /// Fills the template. The title is escaped as HTML, the data as JSON that no HTML parser can leave.
-fn render(title: &str, data: &Data) -> Result<String> {
+fn render(settings: &Settings, data: &Data) -> Result<String> {
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
     let broken = |error: minijinja::Error| Error::Failed(format!("the report cannot be written: {error}"));
@@ -255,10 +279,11 @@ fn render(title: &str, data: &Data) -> Result<String> {
     let json = json.replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029");
     let safe = |text: &str| Value::from_safe_string(text.to_owned());
     let parts = context! {
-        title,
+        title => settings.title,
+        policy => policy(&settings.audio_base),
         version => env!("CARGO_PKG_VERSION"),
-        style => safe(include_str!("report.css")),
-        script => safe(include_str!("report.js")),
+        style => safe(STYLE),
+        script => safe(SCRIPT),
         data => safe(&json),
     };
     environment.get_template("report").and_then(|template| template.render(parts)).map_err(broken)
@@ -308,6 +333,34 @@ mod tests {
             let foreign = html.matches(remote).count() - html.matches("http://www.w3.org/").count();
             assert_eq!(foreign, 0, "nothing is loaded from elsewhere");
         }
+    }
+
+    #[test]
+    fn the_policy_lets_nothing_out() {
+        let policy = policy("");
+        assert!(policy.starts_with("default-src 'none'; script-src 'sha256-"), "{policy}");
+        assert!(policy.contains("media-src 'self' file:; base-uri 'none'; form-action 'none'"), "{policy}");
+        assert!(!policy.contains("unsafe") && !policy.contains('*') && !policy.contains("http"), "{policy}");
+        assert!(super::policy("https://cdn.example/a/b?c=").contains("media-src 'self' file: https://cdn.example;"));
+        // What is hashed is what stands between the tags, to the byte.
+        let embeddings = embeddings(&["t"]);
+        let (html, _) = report(&embeddings, &["k"], &labels(&["k"], "n"), &settings("t"), &()).unwrap();
+        assert!(
+            html.contains(&format!("<style>{STYLE}</style>")) && html.contains(&format!("<script>{SCRIPT}</script>"))
+        );
+        let attribute = policy.replace('\'', "&#x27;");
+        assert!(html.contains(&format!("<meta http-equiv=\"Content-Security-Policy\" content=\"{attribute}\">")));
+    }
+
+    #[test]
+    fn no_path_names_a_host() {
+        assert_eq!(address("", "//evil.example/a.ogg"), "/evil.example/a.ogg");
+        assert_eq!(address("", "https://evil.example/a.ogg"), "https%3A//evil.example/a.ogg");
+        assert_eq!(address("", "\\\\evil\\a.ogg"), "%5C%5Cevil%5Ca.ogg");
+        assert_eq!(address("", "javascript:alert(1)"), "javascript%3Aalert%281%29");
+        assert_eq!(address("../m/", "a/b.ogg"), "../m/a/b.ogg");
+        assert_eq!(address("", "file:///m/caf%E9.ogg"), "/m/caf%E9.ogg");
+        assert_eq!(address("", "file:////evil.example/a.ogg"), "/evil.example/a.ogg");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::frontend::Recipe;
 use crate::output;
+use crate::store::seal;
 use crate::{Error, Result};
 
 pub(super) const MANIFEST: &str = "store.json";
@@ -86,6 +87,9 @@ pub(super) struct Manifest {
     pub(super) planned: u64,
     /// Tracks that the last extraction tried and could not read; 0 while it runs.
     pub(super) failed: u64,
+    /// CRC-32 of `tracks.csv`; none while an extraction runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) tracks_crc32: Option<String>,
 }
 
 impl Manifest {
@@ -98,6 +102,7 @@ impl Manifest {
             catalogue: catalogue.display().to_string(),
             planned: 0,
             failed: 0,
+            tracks_crc32: None,
         }
     }
 
@@ -110,12 +115,13 @@ impl Manifest {
         let text = fs::read_to_string(&path).map_err(Error::io(&path))?;
         let wrong = |found: String, advice| Error::file(&path, format!("a description of a {FORMAT}"), found, advice);
         let damaged = |error: serde_json::Error| wrong(error.to_string(), "restore the store or extract it anew");
-        let value: serde_json::Value = serde_json::from_str(&text).map_err(damaged)?;
+        let mut value: serde_json::Value = serde_json::from_str(&text).map_err(damaged)?;
         match value.get("format").and_then(|format| format.as_str()) {
             Some(FORMAT) => {}
             Some(other) => return Err(wrong(format!("{other:?}"), "use the homonym that wrote it, or extract anew")),
             None => return Err(wrong("no \"format\"".into(), "name the folder of a feature store")),
         }
+        let seal = seal::take(&mut value);
         let manifest: Self = serde_json::from_value(value).map_err(damaged)?;
         manifest.recipe.validate().map_err(|error| wrong(error.to_string(), "restore the store or extract it anew"))?;
         let hash = manifest.recipe.hash();
@@ -123,13 +129,12 @@ impl Manifest {
             let found = format!("a recipe whose hash is {hash} instead of {}", manifest.recipe_hash);
             return Err(wrong(found, "undo the change to this file, or extract anew"));
         }
+        seal.check(&path)?;
         Ok(manifest)
     }
 
     pub(super) fn write(&self, folder: &Path) -> Result<()> {
-        let mut text = serde_json::to_string_pretty(self).expect("a manifest is plain data");
-        text.push('\n');
-        output::write_whole(&folder.join(MANIFEST), text.as_bytes())
+        output::write_whole(&folder.join(MANIFEST), seal::to_text(self).as_bytes())
     }
 
     /// The first bytes of the index: what it takes to read the other files, and whose they are.

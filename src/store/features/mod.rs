@@ -2,7 +2,7 @@
 //!
 //! | File | Holds |
 //! |---|---|
-//! | `store.json` | format and version, precision, front-end recipe and its hash, the catalogue's path, tracks planned and failed |
+//! | `store.json` | format and version, precision, front-end recipe and its hash, the catalogue's path, tracks planned and failed, CRC-32 of `tracks.csv` and of all these |
 //! | `frames.bin` | the frames of all tracks, track after track: rows × bands, little-endian `f16` or `f32`, no header |
 //! | `blocks.bin` | one little-endian `u32` CRC-32 per block of frames; a track has ⌈rows / 4096⌉ blocks of its own |
 //! | `index.bin` | a header of 40 bytes, then one record of 40 bytes per track |

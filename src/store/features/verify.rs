@@ -3,7 +3,8 @@
 use rayon::prelude::*;
 
 use super::Store;
-use super::format::{BLOCK_ROWS, BLOCKS, CHECKSUM_BYTES, Extent, FRAMES};
+use super::format::{BLOCK_ROWS, BLOCKS, CHECKSUM_BYTES, Extent, FRAMES, MANIFEST, TRACKS};
+use crate::store::seal;
 use crate::{Error, Monitor, Result};
 
 impl Store {
@@ -12,7 +13,7 @@ impl Store {
     /// # Errors
     /// [`Error::Input`] for the first track that is damaged, with file and place; [`Error::Interrupted`].
     pub fn verify(&self, monitor: &dyn Monitor) -> Result<()> {
-        self.table()?;
+        self.verify_tracks()?;
         monitor.begin("verifying", Some(self.len() as u64));
         let outcome = (0..self.len()).into_par_iter().find_map_first(|track| {
             if monitor.interrupted() {
@@ -23,6 +24,23 @@ impl Store {
         });
         monitor.end();
         outcome.map_or(Ok(()), Err)
+    }
+
+    /// The catalogue's rows, and whether there are as many as planned.
+    fn verify_tracks(&self) -> Result<()> {
+        self.table()?;
+        let path = self.folder.join(TRACKS);
+        if let Some(expected) = &self.manifest.tracks_crc32 {
+            let found = seal::checksum_of_file(&path)?;
+            if found != *expected {
+                let advice = format!(
+                    "restore it from a copy, or run extract again to take the rows of {}",
+                    self.manifest.catalogue
+                );
+                return Err(Error::file(path, format!("the checksum {expected} of {MANIFEST}"), found, advice));
+            }
+        }
+        Ok(())
     }
 
     fn verify_track(&self, track: usize) -> Result<()> {

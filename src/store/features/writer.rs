@@ -11,6 +11,7 @@ use super::format::{self, BLOCKS, Extent, FAILURES, FRAMES, INDEX, MANIFEST, Man
 use super::tracks::{self, Beginning, Keys};
 use crate::catalogue::table::Table;
 use crate::output;
+use crate::store::seal;
 use crate::{Error, Monitor, Result};
 
 /// What a crash may cost: at most this many bytes of frames, or the work of this time, are appended between two commits.
@@ -179,6 +180,7 @@ impl Writer {
             output::write_whole(&path, &lines.collect::<Vec<_>>())?;
         }
         self.manifest.failed = failures.len() as u64;
+        self.manifest.tracks_crc32 = Some(seal::checksum_of_file(&self.folder.join(TRACKS))?);
         self.manifest.write(&self.folder)
     }
 }

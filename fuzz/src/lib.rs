@@ -1,0 +1,42 @@
+//! What the fuzz targets share: bytes as files, and limits on the work that one input may ask for.
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use homonym::audio::{self, AudioInfo};
+use homonym::{Error, Result};
+
+/// A folder of this process, below `TMPDIR`; a memory file system (`/dev/shm`) makes it fast.
+pub fn folder() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| {
+        let folder = std::env::temp_dir().join(format!("homonym-fuzz-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a folder to work in");
+        folder
+    })
+}
+
+/// Writes `bytes` to the file `name`.
+pub fn file(name: &str, bytes: &[u8]) -> PathBuf {
+    let path = folder().join(name);
+    std::fs::write(&path, bytes).expect("room for the input");
+    path
+}
+
+/// The first byte chooses one of `count`; the rest is for it.
+pub fn choose(data: &[u8], count: u8) -> Option<(u8, &[u8])> {
+    let (&first, rest) = data.split_first()?;
+    Some((first % count, rest))
+}
+
+/// Decodes a file up to a million samples and checks what a decoder promises.
+pub fn decode(path: &Path) -> Result<AudioInfo> {
+    let mut count = 0;
+    let outcome = audio::stream(path, 22_050, &mut |samples| {
+        assert!(samples.iter().all(|sample| sample.is_finite()), "samples that are not finite");
+        count += samples.len();
+        if count > 1_000_000 { Err(Error::Failed("enough heard".into())) } else { Ok(()) }
+    });
+    assert!(outcome.is_err() || count > 0, "a file without samples is refused");
+    outcome
+}
