@@ -443,7 +443,7 @@ fn neighbours_match_their_definition() {
             let labels: Vec<u32> = (0..count as u32).map(|place| place % 3).collect();
             for (k, labels) in [(1, None), (4, None), (4, Some(&labels[..])), (count + 2, None)] {
                 let mut found = vec![Neighbour::NONE; k * queries.len()];
-                points.nearest(isa, &queries, labels, &mut found);
+                points.nearest(isa, &queries, 0..count, labels, &mut found);
                 for (&query, found) in queries.iter().zip(found.chunks(k)) {
                     let label = |place: usize| labels.map_or(place, |labels| labels[place] as usize);
                     let want = neighbours(&coordinates, &weights, query as usize, label);
@@ -456,6 +456,36 @@ fn neighbours_match_their_definition() {
                         assert!(close, "{isa} {count} {dims}, rank {rank} of {query}: {got:?} for {want:?}");
                     }
                 }
+            }
+        }
+    });
+}
+
+#[test]
+fn mutual_neighbours_are_those_of_both_sides() {
+    each_isa(|isa| {
+        for (count, dims) in [(65, 1), (200, 32), (333, 7), (1100, 16)] {
+            let (coordinates, weights) = weighted_points(count, dims);
+            let mut points = WeightedPoints::default();
+            points.refill(dims, coordinates.into_iter(), weights.into_iter());
+            let middle = count / 2 / WeightedPoints::BLOCK * WeightedPoints::BLOCK;
+            for sides in [[0..middle, middle..count], [middle..count, 0..middle], [0..64, count / 64 * 64..count]] {
+                let k = 3;
+                let mut found = sides.clone().map(|side| vec![Neighbour::NONE; k * side.len()]);
+                let mut expected = found.clone();
+                let [one, other] = &mut found;
+                points.nearest_mutual(isa, sides.clone(), [one, other]);
+                for side in 0..2 {
+                    let queries: Vec<u32> = sides[side].clone().map(|place| place as u32).collect();
+                    if !queries.is_empty() {
+                        points.nearest(isa, &queries, sides[1 - side].clone(), None, &mut expected[side]);
+                    }
+                }
+                assert_eq!(found, expected, "{isa} {count} {dims} {sides:?}");
+                // What is known already changes nothing.
+                let [one, other] = &mut found;
+                points.nearest_mutual(isa, sides.clone(), [one, other]);
+                assert_eq!(found, expected, "{isa} {count} {dims} {sides:?}, again");
             }
         }
     });
@@ -478,7 +508,7 @@ fn candidates_hold_the_nearest_through_all_merges() {
                 assert!(places.contains(&(want.1 as u32)), "{isa} {count} {dims}: {places:?} without {want:?}");
                 assert!(places.iter().all(|&place| place as usize != of && (place as usize) < points.len()));
                 let mut one = [Neighbour::NONE];
-                points.nearest(isa, &[of as u32], None, &mut one);
+                points.nearest(isa, &[of as u32], 0..points.len(), None, &mut one);
                 assert_eq!(one[0].squared, points.squared(of, one[0].place as usize));
                 assert!(
                     (one[0].squared - want.0).abs() <= 1e-12 * want.0,

@@ -10,7 +10,7 @@ use super::rounds::{K, Surroundings};
 use crate::output::{self, write_whole};
 use crate::{Error, Result};
 
-const MAGIC: &[u8; 16] = b"homonym ward   1";
+const MAGIC: &[u8; 16] = b"homonym ward   2";
 
 /// Where a checkpoint is kept and which points it belongs to.
 #[derive(Clone, Debug)]
@@ -21,8 +21,11 @@ pub struct Checkpoint {
 
 /// What a checkpoint holds.
 pub(super) struct Saved {
+    /// Of the first search.
+    pub(super) turn: usize,
     pub(super) found: Vec<Found>,
     pub(super) known: Vec<Surroundings>,
+    pub(super) changed: Vec<u32>,
 }
 
 impl Checkpoint {
@@ -42,10 +45,21 @@ impl Checkpoint {
     }
 
     /// Writes the state of the work on points of this fingerprint, whole or not at all.
-    pub(super) fn save(&self, points: u64, found: &[Found], known: &[Surroundings]) -> Result<()> {
-        let mut bytes = MAGIC.to_vec();
+    pub(super) fn save(
+        &self,
+        points: u64,
+        turn: usize,
+        found: &[Found],
+        known: &[Surroundings],
+        changed: &[u32],
+    ) -> Result<()> {
+        let numbers = 6 + 3 * found.len() + (1 + 2 * K) * known.len() + changed.len();
+        let mut bytes = Vec::with_capacity(MAGIC.len() + 8 * numbers);
+        bytes.extend(MAGIC);
         let mut put = |number: u64| bytes.extend(number.to_le_bytes());
-        [points, found.len() as u64, known.len() as u64].into_iter().for_each(&mut put);
+        [points, turn as u64, found.len() as u64, known.len() as u64, changed.len() as u64]
+            .into_iter()
+            .for_each(&mut put);
         for Found { nodes, height } in found {
             [nodes[0] as u64, nodes[1] as u64, height.to_bits()].into_iter().for_each(&mut put);
         }
@@ -56,6 +70,7 @@ impl Checkpoint {
                 put(u64::from(*place));
             }
         }
+        changed.iter().for_each(|&node| put(u64::from(node)));
         let check = u64::from(crc32fast::hash(&bytes));
         bytes.extend(check.to_le_bytes());
         write_whole(&self.path, &bytes)
@@ -83,8 +98,8 @@ impl Checkpoint {
         if next()? != points {
             return Err(wrong("one of other points"));
         }
-        let (merges, living) = (next()?, next()?);
-        let mut saved = Saved { found: Vec::new(), known: Vec::new() };
+        let (turn, merges, living, changed) = (next()? as usize, next()?, next()?, next()?);
+        let mut saved = Saved { turn, found: Vec::new(), known: Vec::new(), changed: Vec::new() };
         for _ in 0..merges {
             let nodes = [next()? as usize, next()? as usize];
             saved.found.push(Found { nodes, height: f64::from_bits(next()?) });
@@ -95,6 +110,9 @@ impl Checkpoint {
                 *neighbour = Neighbour { squared: f64::from_bits(next()?), place: next()? as u32 };
             }
             saved.known.push(known);
+        }
+        for _ in 0..changed {
+            saved.changed.push(next()? as u32);
         }
         Ok(Some(saved))
     }

@@ -31,6 +31,7 @@ mod chain;
 mod checkpoint;
 mod dendrogram;
 mod rounds;
+mod tournament;
 
 pub use checkpoint::Checkpoint;
 pub use dendrogram::{Dendrogram, Merge};

@@ -9,7 +9,8 @@
 //!   of sizes z of Y.
 //! - Two clusters may be merged when their distance is no larger than either can have to any other: one of them need not
 //!   know its neighbour for that.
-//! - Only when nothing is left to merge do some clusters search, those with the lowest bounds; the others may be spared
+//! - At first all search at once (`tournament.rs`).
+//! - Later, only when nothing is left to merge do some clusters search, those with the lowest bounds; the others may be spared
 //!   by the merges that follow.
 
 use std::time::{Duration, Instant};
@@ -19,17 +20,20 @@ use rayon::prelude::*;
 
 use super::Found;
 use super::checkpoint::{Checkpoint, Saved, fingerprint};
+use super::tournament::Tournament;
 use crate::monitor::Monitor;
 use crate::{Error, Result};
 
 /// Neighbours kept for each cluster.
-pub(super) const K: usize = 4;
-/// Queries that one thread searches at a time: their f32 copies and a block of candidates stay in its cache.
+pub(super) const K: usize = 8;
+/// Queries that one thread searches at a time.
 const CHUNK: usize = 96;
 /// Queries of one search: enough for all threads, few enough to hear of an interruption soon.
 const BATCH: std::ops::Range<usize> = 512..16_384;
 /// The share of those without known neighbour that a search takes, as a divisor.
-const LAZY: usize = 4;
+const LAZY: usize = 8;
+/// Clusters that one thread looks through at a time.
+const SCANNED: usize = 4096;
 /// How often a checkpoint is written.
 const SAVED_EVERY: Duration = Duration::from_secs(60);
 /// Where a node is that has become part of another.
@@ -52,6 +56,10 @@ pub(super) struct Rounds {
     /// The node at a place, and what it knows.
     nodes: Vec<u32>,
     known: Vec<Surroundings>,
+    /// The first of each list once more, close together: most rounds look at no more.
+    nearest: Vec<u32>,
+    /// Nodes that have learnt something since reciprocal pairs were sought.
+    changed: Vec<u32>,
     /// The place of a node, [`MERGED`] where it lives no more; the union it became part of.
     places: Vec<u32>,
     parents: Vec<u32>,
@@ -80,6 +88,8 @@ impl Rounds {
             points: WeightedPoints::default(),
             nodes: Vec::new(),
             known: Vec::new(),
+            nearest: Vec::new(),
+            changed: Vec::new(),
             places: vec![MERGED; count],
             parents: vec![0; count],
             found: Vec::new(),
@@ -88,6 +98,7 @@ impl Rounds {
         let distinct = firsts.iter().flat_map(|&first| &coordinates[first * dims..(first + 1) * dims]).copied();
         rounds.points.refill(dims, distinct, weights.into_iter());
         rounds.known = vec![Surroundings::UNKNOWN; rounds.nodes.len()];
+        rounds.nearest = vec![u32::MAX; rounds.nodes.len()];
         rounds
     }
 
@@ -132,23 +143,29 @@ impl Rounds {
         monitor: &dyn Monitor,
     ) -> Result<Vec<Found>> {
         let fingerprint = checkpoint.map_or(0, |_| fingerprint(&self.points));
+        let mut first = Tournament::of(self.points.len());
         if let Some(saved) = checkpoint.map(|checkpoint| checkpoint.load(fingerprint)).transpose()?.flatten() {
-            self.go_on_from(saved)?;
+            self.go_on_from(saved, &mut first)?;
         }
         monitor.advance(self.found.len() as u64);
         let mut clock = Instant::now();
         while self.points.len() > 1 {
-            self.refresh();
-            let pairs = self.reciprocal();
-            if pairs.is_empty() {
-                self.search(isa, monitor);
+            if first.is_over() {
+                self.proceed(isa, monitor);
             } else {
-                self.merge(&pairs);
-                monitor.advance(pairs.len() as u64);
+                monitor.status(&format!("comparing all clusters, {} of {}", first.turn + 1, first.turns()));
+                first.play(isa, &self.points);
+                if first.is_over() {
+                    self.learn_first(&first);
+                    first.lists = Vec::new();
+                }
             }
             let is_interrupted = monitor.interrupted();
             if let Some(checkpoint) = checkpoint.filter(|_| is_interrupted || clock.elapsed() > SAVED_EVERY) {
-                checkpoint.save(fingerprint, &self.found, &self.known)?;
+                if !first.is_over() {
+                    self.learn_first(&first);
+                }
+                checkpoint.save(fingerprint, first.turn, &self.found, &self.known, &self.changed)?;
                 clock = Instant::now();
             }
             if is_interrupted {
@@ -156,6 +173,23 @@ impl Rounds {
             }
         }
         Ok(self.found)
+    }
+
+    /// Merges what can be merged, else searches.
+    fn proceed(&mut self, isa: Isa, monitor: &dyn Monitor) {
+        self.refresh();
+        let changed = std::mem::take(&mut self.changed);
+        let living = changed.into_iter().map(|node| self.places[node as usize]).filter(|&place| place != MERGED);
+        let mut pairs = self.reciprocal(living.collect());
+        if pairs.is_empty() {
+            pairs = self.reciprocal((0..self.nodes.len() as u32).collect());
+        }
+        if pairs.is_empty() {
+            self.search(isa, monitor);
+        } else {
+            self.merge(&pairs);
+            monitor.advance(pairs.len() as u64);
+        }
     }
 
     fn interrupted(&self, checkpoint: Option<&Checkpoint>) -> Error {
@@ -166,7 +200,7 @@ impl Rounds {
     }
 
     /// Repeats the merges of a checkpoint: centroids become what they were.
-    fn go_on_from(&mut self, saved: Saved) -> Result<()> {
+    fn go_on_from(&mut self, saved: Saved, first: &mut Tournament) -> Result<()> {
         for found in &saved.found[self.found.len().min(saved.found.len())..] {
             let nodes = found.nodes.map(|node| node as u32);
             if nodes[0] == nodes[1]
@@ -181,55 +215,85 @@ impl Rounds {
         if saved.known.len() != self.known.len() {
             return Err(Error::Failed("the checkpoint is of another state; begin without --resume".to_owned()));
         }
-        self.known = saved.known;
+        saved.known.into_iter().enumerate().for_each(|(place, known)| self.learn(place, known));
+        self.changed = saved.changed;
+        first.turn = saved.turn;
+        let list = |known: &Surroundings| known.list.map(|known| self.at_place(known));
+        first.lists = if first.is_over() { Vec::new() } else { self.known.iter().map(list).collect() };
         Ok(())
     }
 
     /// Brings up to date the lists whose nearest has become part of a union.
     fn refresh(&mut self) {
-        let stale = |known: &Surroundings| known.list[0].place != u32::MAX && !self.lives(known.list[0].place);
-        let fresh = |place: usize| {
-            let known = &self.known[place];
-            stale(known).then(|| self.resolved(place, &known.list, known.bound))
+        let is_stale = |&place: &u32| {
+            let nearest = self.nearest[place as usize];
+            nearest != u32::MAX && !self.lives(nearest)
         };
-        let fresh: Vec<(usize, Surroundings)> =
-            (0..self.known.len()).into_par_iter().filter_map(|place| Some((place, fresh(place)?))).collect();
-        fresh.into_iter().for_each(|(place, known)| self.known[place] = known);
+        let places = (0..self.nodes.len() as u32).into_par_iter().with_min_len(SCANNED);
+        let stale: Vec<u32> = places.filter(is_stale).collect();
+        let fresh = |&place: &u32| {
+            let Surroundings { list, bound } = self.known[place as usize];
+            self.resolved(place as usize, &list, bound, |neighbour| self.lives(neighbour))
+        };
+        let fresh: Vec<Surroundings> = stale.par_iter().map(fresh).collect();
+        stale.into_iter().zip(fresh).for_each(|(place, known)| self.learn(place as usize, known));
+    }
+
+    /// Takes over what the cluster at a place has learnt.
+    fn learn(&mut self, place: usize, known: Surroundings) {
+        self.known[place] = known;
+        self.nearest[place] = known.list[0].place;
+        self.changed.push(self.nodes[place]);
     }
 
     fn lives(&self, node: u32) -> bool {
         self.places[node as usize] != MERGED
     }
 
-    /// What the cluster at `place` knows when the nearest of a list may have been merged.
-    fn resolved(&self, place: usize, list: &[Neighbour], mut bound: f64) -> Surroundings {
-        let mut living: Vec<Neighbour> = Vec::with_capacity(list.len());
+    /// What the cluster at `place` knows when those of a list may have been merged. The distances to some nodes are still
+    /// those of the list.
+    fn resolved(
+        &self,
+        place: usize,
+        list: &[Neighbour],
+        mut bound: f64,
+        is_measured: impl Fn(u32) -> bool,
+    ) -> Surroundings {
+        let mut known = Surroundings { list: [Neighbour::NONE; K], bound };
         for neighbour in list.iter().filter(|neighbour| neighbour.place != u32::MAX) {
             let mut node = neighbour.place;
             while !self.lives(node) {
                 node = self.parents[node as usize];
             }
-            if node != self.nodes[place] && living.iter().all(|other| other.place != node) {
-                let squared = self.points.squared(place, self.places[node as usize] as usize);
-                living.push(Neighbour { squared, place: node });
+            if node == self.nodes[place] || known.list.iter().any(|other| other.place == node) {
+                continue;
+            }
+            let squared = if is_measured(neighbour.place) {
+                neighbour.squared
+            } else {
+                self.points.squared(place, self.places[node as usize] as usize)
+            };
+            let living = Neighbour { squared, place: node };
+            let at = known.list.partition_point(|nearer| *nearer < living);
+            let dropped = if at < K { std::mem::replace(&mut known.list[K - 1], Neighbour::NONE) } else { living };
+            bound = bound.min(dropped.squared);
+            if at < K {
+                known.list[at..].rotate_right(1);
+                known.list[at] = living;
             }
         }
-        living.sort_unstable_by(|a, b| a.squared.total_cmp(&b.squared).then(a.place.cmp(&b.place)));
-        bound = living.get(K).map_or(bound, |dropped| bound.min(dropped.squared));
-        let mut known = Surroundings { list: [Neighbour::NONE; K], bound };
-        known.list.iter_mut().zip(living).for_each(|(kept, neighbour)| *kept = neighbour);
-        known
+        Surroundings { bound, ..known }
     }
 
-    /// Pairs of places that no other cluster is nearer to, each place at most once.
-    fn reciprocal(&self) -> Vec<[u32; 2]> {
-        let partner = |(place, known): (usize, &Surroundings)| {
-            let nearest = known.nearest()?;
+    /// Pairs of places that no other cluster is nearer to, each place at most once; one of each pair is among `places`.
+    fn reciprocal(&self, places: Vec<u32>) -> Vec<[u32; 2]> {
+        let partner = |&place: &u32| {
+            let nearest = self.known[place as usize].nearest()?;
             let other = self.places[nearest.place as usize];
             let is_nearest = nearest.squared <= self.known[other as usize].least();
-            is_nearest.then_some([place as u32, other])
+            is_nearest.then_some([place, other])
         };
-        let willing: Vec<[u32; 2]> = self.known.par_iter().enumerate().filter_map(partner).collect();
+        let willing: Vec<[u32; 2]> = places.par_iter().with_min_len(SCANNED).filter_map(partner).collect();
         let mut taken = vec![false; self.known.len()];
         let mut free = |[one, other]: &[u32; 2]| {
             let is_free = !taken[*one as usize] && !taken[*other as usize];
@@ -251,10 +315,10 @@ impl Rounds {
         let sizes = [weights().fold(f64::INFINITY, f64::min), weights().fold(0.0, f64::max)];
         let known: Vec<Surroundings> = unions
             .par_iter()
-            .map(|union| self.resolved(self.places[union.node] as usize, &union.list, union.bound(sizes)))
+            .map(|union| self.resolved(self.places[union.node] as usize, &union.list, union.bound(sizes), |_| false))
             .collect();
         for (union, known) in unions.iter().zip(known) {
-            self.known[self.places[union.node] as usize] = known;
+            self.learn(self.places[union.node] as usize, known);
         }
     }
 
@@ -271,10 +335,31 @@ impl Rounds {
         self.places[node] = keep as u32;
         self.nodes.swap_remove(gone);
         self.known.swap_remove(gone);
+        self.nearest.swap_remove(gone);
         if let Some(&moved) = self.nodes.get(gone) {
             self.places[moved as usize] = gone as u32;
         }
         Union { node, squared, sizes: [p.0, q.0], bounds: [p.1.bound, q.1.bound], list }
+    }
+
+    /// A neighbour of a list, by its place.
+    fn at_place(&self, known: Neighbour) -> Neighbour {
+        Neighbour { place: self.places.get(known.place as usize).copied().unwrap_or(u32::MAX), ..known }
+    }
+
+    /// What is known after a search that found these places.
+    fn surroundings(&self, list: &[Neighbour; K], bound: f64) -> Surroundings {
+        let node = |found: Neighbour| self.nodes.get(found.place as usize).copied().unwrap_or(u32::MAX);
+        Surroundings { list: list.map(|found| Neighbour { place: node(found), ..found }), bound }
+    }
+
+    /// Takes over what the first search has found; nothing is certain before its end.
+    fn learn_first(&mut self, first: &Tournament) {
+        self.changed.clear();
+        for (place, list) in first.lists.iter().enumerate() {
+            let bound = if first.is_over() { list[K - 1].squared } else { 0.0 };
+            self.learn(place, self.surroundings(list, bound));
+        }
     }
 
     /// Searches the neighbours of some of those that do not know their nearest.
@@ -289,18 +374,21 @@ impl Rounds {
             queries.sort_unstable();
         }
         monitor.status(&format!("searching for {} of {} clusters", queries.len(), self.known.len()));
-        let mut found = vec![Neighbour::NONE; queries.len() * K];
+        // What is left of the lists makes the search choosy from its start.
+        let living = |&place: &u32| {
+            let Surroundings { list, bound } = self.known[place as usize];
+            self.resolved(place as usize, &list, bound, |neighbour| self.lives(neighbour))
+                .list
+                .map(|known| self.at_place(known))
+        };
+        let mut found: Vec<Neighbour> = queries.par_iter().map(living).collect::<Vec<_>>().into_flattened();
         queries
             .par_chunks(CHUNK)
             .zip(found.par_chunks_mut(CHUNK * K))
-            .for_each(|(queries, found)| self.points.nearest(isa, queries, None, found));
-        for (&query, list) in queries.iter().zip(found.chunks_exact_mut(K)) {
-            let bound = list[K - 1].squared;
-            for neighbour in list.iter_mut().filter(|neighbour| neighbour.place != u32::MAX) {
-                neighbour.place = self.nodes[neighbour.place as usize];
-            }
-            let list = (&*list).try_into().expect("chunks of K");
-            self.known[query as usize] = Surroundings { list, bound };
+            .for_each(|(queries, found)| self.points.nearest(isa, queries, 0..self.points.len(), None, found));
+        for (&query, list) in queries.iter().zip(found.chunks_exact(K)) {
+            let list: [Neighbour; K] = (&*list).try_into().expect("chunks of K");
+            self.learn(query as usize, self.surroundings(&list, list[K - 1].squared));
         }
     }
 }

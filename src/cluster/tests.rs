@@ -1,6 +1,8 @@
 //! Ward against a naive oracle that knows only the definition: the cost of a cluster is the sum of squared distances
 //! to its mean, and every merge must be one that adds least.
 
+use std::path::Path;
+
 use homonym_kernels::Isa;
 
 use super::{
@@ -8,6 +10,7 @@ use super::{
 };
 use crate::matrix::Matrix;
 use crate::random::Random;
+use crate::store::npy;
 
 /// Sum of squared distances of `members` to their mean, from scratch.
 fn cost(points: &Matrix<f64>, members: &[usize]) -> f64 {
@@ -84,8 +87,15 @@ fn ties_and_duplicates_are_merged_greedily_too() {
 
 #[test]
 fn chain_and_rounds_build_the_same_tree() {
-    for (rows, cols) in [(700, 17), (1800, 3), (1500, 40)] {
-        let points = drawn(5, rows, cols, Random::normal);
+    // The golden sets, whose trees are proven to be SciPy's, are too small for rounds to be chosen.
+    let golden = |name| {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/ward");
+        npy::read(&folder.join(format!("{name}.npy"))).unwrap()
+    };
+    let names = ["uniform170x2", "sphere170x32", "sphere60x256", "sphere1000x8", "exponential40", "outlier"];
+    let sizes = [(700, 17), (1800, 3), (1500, 40)];
+    let normal = sizes.map(|(rows, cols)| drawn(5, rows, cols, Random::normal));
+    for points in normal.into_iter().chain(names.map(golden)) {
         let (chain, rounds) = (linkage(&points, &()).unwrap(), by_rounds(&points));
         for (a, b) in chain.merges().iter().zip(rounds.merges()) {
             assert_eq!((a.left, a.right, a.size), (b.left, b.right, b.size));
@@ -179,11 +189,11 @@ fn an_interrupt_stops_the_work() {
 
 #[test]
 fn a_stop_does_not_change_the_tree() {
-    /// Stops when it was asked some times.
-    struct Once(std::sync::atomic::AtomicUsize);
-    impl crate::Monitor for Once {
+    /// Stops when it was asked so many times more.
+    struct Patience(std::sync::atomic::AtomicUsize);
+    impl crate::Monitor for Patience {
         fn interrupted(&self) -> bool {
-            self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 12
+            self.0.fetch_sub(1, std::sync::atomic::Ordering::Relaxed) == 0
         }
     }
     let folder = tempfile::tempdir().unwrap();
@@ -191,18 +201,30 @@ fn a_stop_does_not_change_the_tree() {
     let mut points = drawn(6, 2600, 5, Random::normal);
     points.data.copy_within(0..50, 500); // some are equal
     let whole = linkage(&points, &()).unwrap();
-    let stopped = linkage_resumable(&points, &Checkpoint::new(path.clone(), false), &Once(0.into())).unwrap_err();
-    assert!(stopped.to_string().contains("--resume") && path.exists(), "{stopped}");
-    let kept = std::fs::read(&path).unwrap();
-    let other = drawn(7, 2600, 5, Random::normal);
-    let refused = linkage_resumable(&other, &Checkpoint::new(path.clone(), true), &()).unwrap_err().to_string();
-    assert!(refused.contains("other points"), "{refused}");
-    std::fs::write(&path, &kept[1..]).unwrap();
-    assert!(linkage_resumable(&points, &Checkpoint::new(path.clone(), true), &()).is_err());
-    std::fs::write(&path, kept).unwrap();
-    let kept = Checkpoint::new(path.clone(), true);
-    assert_eq!(linkage_resumable(&points, &kept, &()).unwrap(), whole);
-    assert!(path.exists(), "the tree is not written yet");
-    kept.remove().unwrap();
-    assert!(!path.exists());
+    // In the first search, when only equal points are merged; among the merges; at last here and there up to the end.
+    for patience in [12, 30] {
+        let monitor = Patience(patience.into());
+        let stopped = linkage_resumable(&points, &Checkpoint::new(path.clone(), false), &monitor).unwrap_err();
+        assert!(stopped.to_string().contains("--resume") && path.exists(), "{stopped}");
+        assert_eq!(stopped.to_string().contains("after 10 of"), patience == 12, "{stopped}");
+        let kept = std::fs::read(&path).unwrap();
+        let other = drawn(7, 2600, 5, Random::normal);
+        let refused = linkage_resumable(&other, &Checkpoint::new(path.clone(), true), &()).unwrap_err().to_string();
+        assert!(refused.contains("other points"), "{refused}");
+        std::fs::write(&path, &kept[1..]).unwrap();
+        assert!(linkage_resumable(&points, &Checkpoint::new(path.clone(), true), &()).is_err());
+        std::fs::write(&path, kept).unwrap();
+        let kept = Checkpoint::new(path.clone(), true);
+        assert_eq!(linkage_resumable(&points, &kept, &()).unwrap(), whole);
+        assert!(path.exists(), "the tree is not written yet");
+        kept.remove().unwrap();
+        assert!(!path.exists());
+    }
+    let tree = loop {
+        match linkage_resumable(&points, &Checkpoint::new(path.clone(), true), &Patience(7.into())) {
+            Err(crate::Error::Interrupted(_)) => {}
+            end => break end.unwrap(),
+        }
+    };
+    assert_eq!(tree, whole);
 }

@@ -56,7 +56,7 @@ pub fn aliases(points: &Matrix<f32>, artists: &[Artist], top: usize, monitor: &d
         if monitor.interrupted() {
             return Err(Error::Interrupted("stopped while comparing; nothing was written".to_owned()));
         }
-        places.nearest(isa, queries, Some(&labels), found);
+        places.nearest(isa, queries, 0..artists.len(), Some(&labels), found);
         monitor.advance(queries.len() as u64);
         Ok(())
     })?;

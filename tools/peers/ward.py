@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
-"""Exact Ward beside fastcluster, in one run: CPU seconds, medians, answers compared.
+"""Exact Ward beside fastcluster, in one run: CPU seconds, medians of turns, answers compared.
 
-usage: ward.py HOMONYM [--sizes 2000,10000,20000] [--groups 1000] [--dims 32] [--rounds 3] [--threads 1]
+usage: ward.py HOMONYM [--sizes 2000,10000,20000] [--alone 100000] [--groups 1000] [--dims 32] [--turns 3] [--threads 1,2]
 
-Points on the sphere around n / 50 centres, noise 0.35. Small groups hold 8 to 170 points each: fastcluster.linkage; larger
-sets: fastcluster.linkage_vector, which like homonym needs O(n·d) memory. Both read the same points from memory or a file
-outside the clock; homonym's clock is that of `homonym bench ward --input`. Needs NumPy and fastcluster.
+Points on the sphere around n / 50 centres, noise 0.35, sets in random order. Small groups hold 8 to 170 points each:
+fastcluster.linkage; larger sets: fastcluster.linkage_vector, which like homonym needs O(n·d) memory; sets of --alone are
+clustered by homonym only. Both read the same points outside the clock; homonym's clock is that of `homonym bench ward
+--input`. The two take turns, so that both see the same machine.
+
+Needs fastcluster: python3 -m venv v && v/bin/pip install fastcluster numpy scipy
 """
 import argparse
 import json
@@ -26,56 +29,67 @@ def clustered(n, dims, per, rng):
     return (x / np.linalg.norm(x, axis=1, keepdims=True)).astype(np.float32)
 
 
-def seconds(rounds, job):
-    times = []
-    for _ in range(rounds):
-        start = time.process_time()
-        result = job()
-        times.append(time.process_time() - start)
-    return median(times), result
+class Homonym:
+    def __init__(self, command, folder, points, groups=None):
+        np.save(folder / "points.npy", points)
+        self.command = [command, "bench", "ward", "--input", folder / "points.npy", "--rounds", "1", "--json"]
+        if groups is not None:
+            np.save(folder / "groups.npy", np.array(groups, dtype=np.float64)[:, None])
+            self.command += ["--groups", folder / "groups.npy"]
+
+    def __call__(self, threads):
+        """CPU seconds, wall seconds and the heights of the last merges."""
+        command = [*self.command, "--threads", str(threads)]
+        report = json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
+        return report["cpu_seconds"], report["seconds"], np.array(report["top_heights"])
 
 
-def ours(homonym, folder, points, groups, rounds, threads):
-    """CPU seconds and the heights of the last merges."""
-    np.save(folder / "points.npy", points)
-    command = [homonym, "bench", "ward", "--input", folder / "points.npy", "--rounds", str(rounds), "--threads", str(threads), "--json"]
-    if groups is not None:
-        np.save(folder / "groups.npy", np.array(groups, dtype=np.float64)[:, None])
-        command += ["--groups", folder / "groups.npy"]
-    report = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-    return report["cpu_seconds"], report["seconds"], np.array(report["top_heights"])
+def row(work, homonym, theirs, threads, turns):
+    ours, peer = {count: [] for count in threads}, []
+    for _ in range(turns):
+        for count in threads:
+            cpu, wall, tops = homonym(count)
+            ours[count].append((cpu, wall))
+        if theirs:
+            start = time.process_time()
+            trees = theirs()
+            peer.append(time.process_time() - start)
+            assert np.allclose(tops, [tree[-1, 2] for tree in trees], rtol=1e-9, atol=0), "the last merges differ"
+    for count in threads:
+        cpu, wall = map(median, zip(*ours[count]))
+        ratio = f"{median(peer):.3f} | {median(peer) / cpu:.1f}" if theirs else " | "
+        print(f"| {work} | {count} | {cpu:.3f} | {wall:.3f} | {ratio} |", flush=True)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    numbers = lambda text: [int(number) for number in text.split(",") if number]
     parser.add_argument("homonym")
-    parser.add_argument("--sizes", default="2000,10000,20000")
+    parser.add_argument("--sizes", type=numbers, default="2000,10000,20000")
+    parser.add_argument("--alone", type=numbers, default="100000")
     parser.add_argument("--groups", type=int, default=1000)
     parser.add_argument("--dims", type=int, default=32)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--threads", type=numbers, default="1,2")
     options = parser.parse_args()
     rng = np.random.default_rng(0)
-    print(f"fastcluster {fastcluster.__version__}, d = {options.dims}, {options.threads} threads of homonym, medians of {options.rounds}\n")
-    print("| work | homonym, CPU s | wall s | fastcluster, CPU s | ratio of CPU |\n|---|---|---|---|---|")
+    print(f"fastcluster {fastcluster.__version__}, d = {options.dims}, medians of {options.turns} turns\n")
+    print("| work | threads | homonym, CPU s | wall s | fastcluster, CPU s | ratio of CPU |\n|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
-        sizes = rng.integers(8, 171, options.groups)
-        x = clustered(int(sizes.sum()), options.dims, 12, rng)
-        parts = [part.astype(np.float64) for part in np.split(x, np.cumsum(sizes)[:-1])]
-        row(f"{options.groups} groups of 8–170", options, folder, x, sizes, lambda: [fastcluster.linkage(part, "ward") for part in parts])
-        for n in map(int, options.sizes.split(",")):
-            x = clustered(n, options.dims, 50, rng)
+        if options.groups:
+            sizes = rng.integers(8, 171, options.groups)
+            x = clustered(int(sizes.sum()), options.dims, 12, rng)
+            parts = [part.astype(np.float64) for part in np.split(x, np.cumsum(sizes)[:-1])]
+            theirs = lambda: [fastcluster.linkage(part, "ward") for part in parts]
+            homonym = Homonym(options.homonym, folder, x, sizes)
+            row(f"{options.groups} groups of 8–170", homonym, theirs, options.threads, options.turns)
+        for n in options.sizes + options.alone:
+            x = rng.permutation(clustered(n, options.dims, 50, rng))
             wide = x.astype(np.float64)
-            row(f"{n:,} points", options, folder, x, None, lambda: [fastcluster.linkage_vector(wide, "ward")])
-
-
-def row(work, options, folder, points, groups, theirs):
-    cpu, wall, tops = ours(options.homonym, folder, points, groups, options.rounds, options.threads)
-    their_cpu, trees = seconds(options.rounds, theirs)
-    their_tops = np.array([tree[-1, 2] for tree in trees])
-    assert np.allclose(tops, their_tops, rtol=1e-9, atol=0), "the last merges differ"
-    print(f"| {work} | {cpu:.3f} | {wall:.3f} | {their_cpu:.3f} | {their_cpu / cpu:.1f} |", flush=True)
+            theirs = lambda: [fastcluster.linkage_vector(wide, "ward")]
+            homonym = Homonym(options.homonym, folder, x)
+            row(f"{n:,} points", homonym, theirs if n in options.sizes else None, options.threads, options.turns)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,8 @@
 //! 2. The weights need no division: `D² < best` is `‖x − y‖² < best·(i_x + i_y)`.
 //! 3. The f32 copy is centred and scaled by a power of two, which keeps its norms, and so the slack, small; the slack is
 //!    that of a block, so that an outlier makes only its own block expensive.
-//! 4. Coordinates are ordered by variance and half of them are looked at first: where no candidate of a tile is near
+//! 4. Where all meet all, a product is weighed for both its ends.
+//! 5. Coordinates are ordered by variance and half of them are looked at first: where no candidate of a tile is near
 //!    enough in these alone, the other half cannot help.
 //!
 //! Given up: trees of balls around pivots, which win on well separated data only.
@@ -22,6 +23,8 @@
 mod panel;
 mod row;
 mod tiles;
+
+use std::ops::Range;
 
 use crate::isa::Isa;
 use panel::Panel;
@@ -54,7 +57,13 @@ pub struct WeightedPoints {
     panel: Panel,
 }
 
+/// Queries that look at a block together: their f32 copies and the block stay in the first cache.
+const TOGETHER: usize = 96;
+
 impl WeightedPoints {
+    /// Searches go through whole blocks of so many places.
+    pub const BLOCK: usize = panel::BLOCK;
+
     /// Takes points of `dims` coordinates, one after the other, below 1e150 each, with one positive weight a point; the
     /// memory of earlier points is used again.
     pub fn refill(&mut self, dims: usize, coordinates: impl Iterator<Item = f64>, weights: impl Iterator<Item = f64>) {
@@ -89,8 +98,10 @@ impl WeightedPoints {
     }
 
     /// Squared Ward distance of the points at two places, in f64; symmetric to the last bit.
+    #[inline(always)]
     pub fn squared(&self, one: usize, other: usize) -> f64 {
-        squared(&self.coordinates, &self.weights, self.dims, one, other)
+        let (a, b) = (self.weights[one], self.weights[other]);
+        2.0 * a * b / (a + b) * squared_distance(self.point(one), self.point(other))
     }
 
     /// Replaces the point at `keep` by the weighted mean of it and the one at `gone`, weights added; then the last point
@@ -110,18 +121,58 @@ impl WeightedPoints {
         self.panel.swap_remove(gone, last);
     }
 
-    /// The `k = found.len() / queries.len()` nearest neighbours of each query (a place), ascending, of each query in turn;
-    /// [`Neighbour::NONE`] fills what is left. Points whose `labels` equal that of the query are not its neighbours;
-    /// without labels that is the query itself.
-    pub fn nearest(&self, isa: Isa, queries: &[u32], labels: Option<&[u32]>, found: &mut [Neighbour]) {
+    /// Adds to the `k = found.len() / queries.len()` nearest neighbours known of each query (a place) those that are nearer,
+    /// among the places `among`, which begin at a multiple of [`Self::BLOCK`] and end at one or at the last point. Of each
+    /// query in turn, ascending; [`Neighbour::NONE`] where there is none. Points whose `labels` equal that of the query are
+    /// not its neighbours; without labels that is the query itself.
+    pub fn nearest(
+        &self,
+        isa: Isa,
+        queries: &[u32],
+        among: Range<usize>,
+        labels: Option<&[u32]>,
+        found: &mut [Neighbour],
+    ) {
         assert!(labels.is_none_or(|labels| labels.len() == self.len()), "one label a point");
         assert!(queries.iter().all(|&query| (query as usize) < self.len()), "places of points");
-        found.fill(Neighbour::NONE);
+        let blocks = self.blocks(among);
         if queries.is_empty() || found.is_empty() {
             return;
         }
         assert!(found.len().is_multiple_of(queries.len()), "as many neighbours of each query");
-        isa.run(tiles::Search { points: self, queries, labels, found });
+        let k = found.len() / queries.len();
+        for (queries, found) in queries.chunks(TOGETHER).zip(found.chunks_mut(TOGETHER * k)) {
+            isa.run(tiles::Search { points: self, queries, labels, found, blocks: blocks.clone(), mutual: None });
+        }
+    }
+
+    /// As [`nearest`](Self::nearest) of the places `rows` among the places `columns` and the other way round, at half the
+    /// price: every pair is measured once. Rows and columns are apart.
+    pub fn nearest_mutual(
+        &self,
+        isa: Isa,
+        [rows, columns]: [Range<usize>; 2],
+        [of_rows, of_columns]: [&mut [Neighbour]; 2],
+    ) {
+        assert!(rows.end <= columns.start || columns.end <= rows.start, "each pair once");
+        if rows.is_empty() || columns.is_empty() || of_rows.is_empty() {
+            return;
+        }
+        let k = of_rows.len() / rows.len();
+        assert!(of_rows.len() == k * rows.len() && of_columns.len() == k * columns.len(), "as many neighbours of each");
+        let blocks = self.blocks(columns);
+        let queries: Vec<u32> = rows.map(|place| place as u32).collect();
+        for (queries, found) in queries.chunks(TOGETHER).zip(of_rows.chunks_mut(TOGETHER * k)) {
+            let mutual = Some(&mut *of_columns);
+            isa.run(tiles::Search { points: self, queries, labels: None, found, blocks: blocks.clone(), mutual });
+        }
+    }
+
+    /// The blocks of these places.
+    fn blocks(&self, places: Range<usize>) -> Range<usize> {
+        assert!(places.end <= self.len() && places.start.is_multiple_of(Self::BLOCK), "whole blocks of places");
+        assert!(places.end.is_multiple_of(Self::BLOCK) || places.end == self.len(), "whole blocks of places");
+        places.start / Self::BLOCK..places.end.div_ceil(Self::BLOCK)
     }
 
     /// Places among which the nearest neighbour of the point at `of` is, with all that are as near; usually just one.
@@ -130,13 +181,6 @@ impl WeightedPoints {
         places.clear();
         isa.run(row::Row { panel: &mut self.panel, of, places });
     }
-}
-
-#[inline(always)]
-fn squared(coordinates: &[f64], weights: &[f64], dims: usize, one: usize, other: usize) -> f64 {
-    let point = |place: usize| &coordinates[place * dims..(place + 1) * dims];
-    let (a, b) = (weights[one], weights[other]);
-    2.0 * a * b / (a + b) * squared_distance(point(one), point(other))
 }
 
 /// `‖a − b‖²`, summed in eight lanes, which every instruction set adds up alike.

@@ -1,7 +1,9 @@
-//! Many queries against all: tiles of queries × candidates with the filter fused in.
+//! Many queries against many candidates: tiles of queries × candidates with the filter fused in.
+
+use std::ops::Range;
 
 use super::panel::{ABSENT, BLOCK, Panel, TINY};
-use super::{Neighbour, WeightedPoints, squared};
+use super::{Neighbour, WeightedPoints};
 use crate::simd::{Kernel, Simd};
 
 /// Vectors of candidates in a tile.
@@ -9,24 +11,39 @@ const VECTORS: usize = 2;
 /// A best that is not known yet: below [`ABSENT`], above any distance in the unit of the copy.
 const UNKNOWN: f32 = 1e20;
 
-/// See [`WeightedPoints::nearest`].
+/// See [`WeightedPoints::nearest`] and [`WeightedPoints::nearest_mutual`].
 pub(super) struct Search<'a> {
     pub(super) points: &'a WeightedPoints,
     pub(super) queries: &'a [u32],
     pub(super) labels: Option<&'a [u32]>,
+    /// The neighbours found of the queries, some of each in turn.
     pub(super) found: &'a mut [Neighbour],
+    /// The blocks of the candidates.
+    pub(super) blocks: Range<usize>,
+    /// The neighbours found of the candidates, where queries are neighbours of theirs too.
+    pub(super) mutual: Option<&'a mut [Neighbour]>,
 }
 
-/// What the filter knows of one query.
+/// A search under way.
+struct Scan<'a> {
+    search: Search<'a>,
+    /// How many neighbours of each point are kept.
+    k: usize,
+    /// The k-th lowest distance of each mutual candidate so far, in the unit of the copy.
+    bests: Vec<f32>,
+}
+
+/// What the filter knows of the queries of a tile.
 #[derive(Clone, Copy)]
-struct Query {
-    place: usize,
-    norm: f32,
-    inverse: f32,
-    /// Squared norm in the first coordinates and in all.
-    squares: [f32; 2],
-    /// The k-th lowest distance so far, in the unit of the copy.
-    best: f32,
+struct Tile<const Q: usize> {
+    norms: [f32; Q],
+    inverses: [f32; Q],
+    /// Squared norms in the first coordinates and in all.
+    squares: [[f32; Q]; 2],
+    /// The k-th lowest distances so far, in the unit of the copy.
+    bests: [f32; Q],
+    /// Below these a candidate of the present block passes, by the first coordinates and by all.
+    limits: [[f32; Q]; 2],
 }
 
 impl Kernel for Search<'_> {
@@ -34,118 +51,202 @@ impl Kernel for Search<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        match S::REGISTERS {
-            32.. => self.scan::<S, 12>(simd),
-            16.. => self.scan::<S, 6>(simd),
-            _ => self.scan::<S, 2>(simd),
+        let k = self.found.len() / self.queries.len();
+        let best = |found: &[Neighbour]| self.points.panel.best(found);
+        let mut bests: Vec<f32> = self.mutual.iter().flat_map(|found| found.chunks_exact(k)).map(best).collect();
+        bests.resize(bests.len().next_multiple_of(BLOCK), 0.0);
+        let scan = Scan { k, bests, search: self };
+        match (S::REGISTERS, scan.search.mutual.is_some()) {
+            (32.., true) => scan.run::<S, 12, true>(simd),
+            (32.., false) => scan.run::<S, 12, false>(simd),
+            (16.., true) => scan.run::<S, 6, true>(simd),
+            (16.., false) => scan.run::<S, 6, false>(simd),
+            (_, true) => scan.run::<S, 2, true>(simd),
+            (_, false) => scan.run::<S, 2, false>(simd),
         }
     }
 }
 
-impl Search<'_> {
+impl Scan<'_> {
     /// Tiles of `Q` queries; VECTORS·Q accumulators, VECTORS candidates and a query fill the registers.
     #[inline(always)]
-    fn scan<S: Simd, const Q: usize>(mut self, simd: S) {
-        let panel = &self.points.panel;
-        let mut values = vec![0.0; self.queries.len().next_multiple_of(Q) * panel.dims];
-        let mut queries: Vec<Query> = Vec::with_capacity(self.queries.len().next_multiple_of(Q));
-        for (number, &place) in self.queries.iter().enumerate() {
-            queries.push(Query::of(panel, place as usize));
-            let start = number / Q * Q * panel.dims + number % Q;
-            let query = &panel.queries[place as usize * panel.dims..(place as usize + 1) * panel.dims];
-            query.iter().enumerate().for_each(|(k, &value)| values[start + k * Q] = value);
+    fn run<S: Simd, const Q: usize, const MUTUAL: bool>(mut self, simd: S) {
+        let Search { points: WeightedPoints { panel, .. }, queries, blocks, .. } = &self.search;
+        let mut values = vec![0.0; queries.len().next_multiple_of(Q) * panel.dims];
+        for (queries, values) in queries.chunks(Q).zip(values.chunks_exact_mut((Q * panel.dims).max(1))) {
+            for (q, &place) in queries.iter().enumerate() {
+                let query = &panel.queries[place as usize * panel.dims..(place as usize + 1) * panel.dims];
+                values.chunks_exact_mut(Q).zip(query).for_each(|(values, &value)| values[q] = value);
+            }
         }
-        queries.resize(queries.capacity(), Query::FILLER);
+        let found = self.search.found.chunks(self.k * Q);
+        let tiles = queries.chunks(Q).zip(found).map(|(queries, found)| Tile::of(panel, queries, found, self.k));
+        let mut tiles: Vec<Tile<Q>> = tiles.collect();
         // Neighbours are often near in the order of points too: begin there, and most others never pass the filter.
-        let (blocks, first) = (panel.radius.len(), self.queries[0] as usize / BLOCK);
-        for block in (first..blocks).chain(0..first) {
-            for (tile, of_tile) in queries.chunks_exact_mut(Q).enumerate() {
-                let values = &values[tile * Q * panel.dims..(tile + 1) * Q * panel.dims];
-                let of_tile: &mut [Query; Q] = of_tile.try_into().expect("chunks of Q");
-                for part in (0..BLOCK).step_by(VECTORS * S::LANES) {
-                    let start = block * BLOCK + part;
-                    self.tile(simd, tile, of_tile, values, start);
-                }
+        let Range { start, end } = *blocks;
+        let first = (queries[0] as usize / BLOCK).clamp(start, end);
+        for block in (first..end).chain(start..first) {
+            for (number, tile) in tiles.iter_mut().enumerate() {
+                let values = &values[number * Q * panel.dims..(number + 1) * Q * panel.dims];
+                self.block::<S, Q, MUTUAL>(simd, number, tile, values, block);
             }
         }
     }
 
-    /// `Q` queries against VECTORS vectors of candidates, from place `start` on.
+    /// The queries of a tile against a block.
     #[inline(always)]
-    fn tile<S: Simd, const Q: usize>(
+    fn block<S: Simd, const Q: usize, const MUTUAL: bool>(
         &mut self,
         simd: S,
-        tile: usize,
-        queries: &mut [Query; Q],
+        number: usize,
+        tile: &mut Tile<Q>,
         values: &[f32],
-        start: usize,
+        block: usize,
     ) {
-        let panel = &self.points.panel;
-        let (block, part, dims) = (start / BLOCK, start % BLOCK, panel.dims);
-        assert!(values.len() == Q * dims && part + VECTORS * S::LANES <= BLOCK, "a tile within a block");
+        let panel = &self.search.points.panel;
+        let (dims, head) = (panel.dims, panel.head);
+        assert!(values.len() == Q * dims && BLOCK.is_multiple_of(VECTORS * S::LANES), "tiles within a block");
         let candidates = &panel.values[block * dims * BLOCK..(block + 1) * dims * BLOCK];
-        let mut acc = [vectors(simd, &panel.heads, start); Q];
-        products(simd, &mut acc, values, candidates, part, 0..panel.head);
-        if panel.head < dims {
-            let gaps = gaps(simd, panel, queries, &acc, 0, start);
-            if !any(simd, &gaps) {
-                return;
+        tile.limit::<MUTUAL>(panel, block);
+        for part in (0..BLOCK).step_by(VECTORS * S::LANES) {
+            let start = block * BLOCK + part;
+            let inverse = vectors(simd, &panel.inverse, start);
+            let mut theirs = [simd.splat(0.0); VECTORS];
+            if MUTUAL {
+                let bests = vectors(simd, &self.bests, start - self.search.blocks.start * BLOCK);
+                theirs = bests.map(|best| simd.sub(theirs[0], best));
             }
-            let tails = vectors(simd, &panel.tails, start);
-            for q in 0..Q {
-                for v in 0..VECTORS {
-                    acc[q][v] = simd.add(acc[q][v], tails[v]);
+            let mut acc = [vectors(simd, &panel.heads, start); Q];
+            products(simd, &mut acc, values, candidates, part, 0..head);
+            if head < dims {
+                let excess = tile.excess::<S, MUTUAL>(simd, &acc, inverse, theirs);
+                if !any(simd, &excess, &tile.limits[0]) {
+                    continue;
                 }
-            }
-            products(simd, &mut acc, values, candidates, part, panel.head..dims);
-        }
-        let gaps = gaps(simd, panel, queries, &acc, 1, start);
-        if any(simd, &gaps) {
-            for q in 0..Q {
-                for v in 0..VECTORS {
-                    let mut bits = simd.greater(gaps[q][v], simd.splat(0.0));
-                    while bits != 0 {
-                        let place = start + v * S::LANES + bits.trailing_zeros() as usize;
-                        self.consider(tile * Q + q, &mut queries[q], place);
-                        bits &= bits - 1;
+                let tails = vectors(simd, &panel.tails, start);
+                for q in 0..Q {
+                    for v in 0..VECTORS {
+                        acc[q][v] = simd.add(acc[q][v], tails[v]);
                     }
                 }
+                products(simd, &mut acc, values, candidates, part, head..dims);
+            }
+            let excess = tile.excess::<S, MUTUAL>(simd, &acc, inverse, theirs);
+            if any(simd, &excess, &tile.limits[1]) {
+                for q in 0..Q {
+                    for v in 0..VECTORS {
+                        let mut bits = simd.greater(simd.splat(tile.limits[1][q]), excess[q][v]);
+                        while bits != 0 {
+                            let place = start + v * S::LANES + bits.trailing_zeros() as usize;
+                            self.consider::<Q, MUTUAL>(number * Q + q, &mut tile.bests[q], place);
+                            bits &= bits - 1;
+                        }
+                    }
+                }
+                tile.limit::<MUTUAL>(panel, block);
             }
         }
     }
 
     /// Measures a candidate in f64 and keeps it if it is among the nearest.
     #[inline(always)]
-    fn consider(&mut self, number: usize, query: &mut Query, place: usize) {
-        let WeightedPoints { coordinates, weights, dims, panel } = self.points;
-        let own = match self.labels {
-            Some(labels) => labels[place] == labels[query.place],
-            None => place == query.place,
+    fn consider<const Q: usize, const MUTUAL: bool>(&mut self, number: usize, best: &mut f32, place: usize) {
+        let Search { points, queries, labels, found, blocks, mutual } = &mut self.search;
+        let query = queries[number] as usize;
+        let own = match labels {
+            Some(labels) => labels[place] == labels[query],
+            None => place == query,
         };
         if own {
             return;
         }
-        let k = self.found.len() / self.queries.len();
-        let found = &mut self.found[number * k..(number + 1) * k];
-        let squared = squared(coordinates, weights, *dims, query.place, place);
-        let neighbour = Neighbour { squared, place: place as u32 };
-        if neighbour.is_before(found[k - 1]) {
-            let at = found.partition_point(|nearer| nearer.is_before(neighbour));
-            found[at..].rotate_right(1);
-            found[at] = neighbour;
-            query.best = (panel.scaled(found[k - 1].squared) as f32).min(UNKNOWN);
+        let squared = points.squared(query, place);
+        let found = &mut found[number * self.k..(number + 1) * self.k];
+        if keep(found, Neighbour { squared, place: place as u32 }) {
+            *best = points.panel.best(found);
+        }
+        if let Some(found) = mutual.as_mut().filter(|_| MUTUAL) {
+            let number = place - blocks.start * BLOCK;
+            let found = &mut found[number * self.k..(number + 1) * self.k];
+            if keep(found, Neighbour { squared, place: query as u32 }) {
+                self.bests[number] = points.panel.best(found);
+            }
         }
     }
 }
 
-impl Query {
-    /// Fills up a tile: nothing is near enough to it.
-    const FILLER: Self = Self { place: 0, norm: 0.0, inverse: 0.5, squares: [ABSENT; 2], best: 0.0 };
+/// Puts a neighbour among the nearest, if it is one of them.
+#[inline(always)]
+fn keep(found: &mut [Neighbour], neighbour: Neighbour) -> bool {
+    let is_nearer = found.last().is_some_and(|&last| neighbour.is_before(last));
+    if is_nearer {
+        let at = found.partition_point(|nearer| nearer.is_before(neighbour));
+        if found[at] == neighbour {
+            return false; // known from before
+        }
+        found[at..].rotate_right(1);
+        found[at] = neighbour;
+    }
+    is_nearer
+}
 
+impl Panel {
+    /// What a point with these neighbours still accepts, in the unit of the copy.
     #[inline(always)]
-    fn of(panel: &Panel, place: usize) -> Self {
-        let (head, whole) = (panel.heads[place], panel.heads[place] + panel.tails[place]);
-        Self { place, norm: whole.sqrt(), inverse: panel.inverse[place], squares: [head, whole], best: UNKNOWN }
+    fn best(&self, found: &[Neighbour]) -> f32 {
+        (self.scaled(found[found.len() - 1].squared) as f32).min(UNKNOWN)
+    }
+}
+
+impl<const Q: usize> Tile<Q> {
+    /// Queries with their neighbours so far; fewer than `Q` are filled up with some that nothing is near enough to.
+    #[inline(always)]
+    fn of(panel: &Panel, queries: &[u32], found: &[Neighbour], k: usize) -> Self {
+        let [none, far] = [[0.0; Q], [ABSENT; Q]];
+        let mut tile = Self { norms: none, inverses: [0.5; Q], squares: [far; 2], bests: none, limits: [none; 2] };
+        for (q, (&place, found)) in queries.iter().zip(found.chunks(k)).enumerate() {
+            let (head, tail) = (panel.heads[place as usize], panel.tails[place as usize]);
+            (tile.squares[0][q], tile.squares[1][q]) = (head, head + tail);
+            tile.norms[q] = (head + tail).sqrt();
+            tile.inverses[q] = panel.inverse[place as usize];
+            tile.bests[q] = panel.best(found);
+        }
+        tile
+    }
+
+    /// Sets the limits for the candidates of a block.
+    #[inline(always)]
+    fn limit<const MUTUAL: bool>(&mut self, panel: &Panel, block: usize) {
+        let (radius, slack) = (panel.radius[block], panel.slack());
+        for q in 0..Q {
+            let reach = self.norms[q] + radius;
+            let own = if MUTUAL { 0.0 } else { self.bests[q] * self.inverses[q] };
+            let least = own + slack * reach * reach + TINY;
+            self.limits[0][q] = least - self.squares[0][q];
+            self.limits[1][q] = least - self.squares[1][q];
+        }
+    }
+
+    /// `acc` less what depends on both query and candidate: where it is below its limit the candidate passes. With
+    /// mutual candidates it is enough that one of the two accepts the other.
+    #[inline(always)]
+    fn excess<S: Simd, const MUTUAL: bool>(
+        &self,
+        simd: S,
+        acc: &[[S::F; VECTORS]; Q],
+        inverse: [S::F; VECTORS],
+        theirs: [S::F; VECTORS],
+    ) -> [[S::F; VECTORS]; Q] {
+        let mut excess = *acc;
+        for q in 0..Q {
+            let (best, own) = (simd.splat(-self.bests[q]), simd.splat(self.inverses[q]));
+            for v in 0..VECTORS {
+                let (best, inverse) =
+                    if MUTUAL { (simd.min(best, theirs[v]), simd.add(inverse[v], own)) } else { (best, inverse[v]) };
+                excess[q][v] = simd.mul_add(best, inverse, acc[q][v]);
+            }
+        }
+        excess
     }
 }
 
@@ -169,7 +270,7 @@ fn products<S: Simd, const Q: usize>(
     values: &[f32],
     candidates: &[f32],
     part: usize,
-    coordinates: std::ops::Range<usize>,
+    coordinates: Range<usize>,
 ) {
     assert!(values.len() >= coordinates.end * Q && candidates.len() >= coordinates.end * BLOCK, "all coordinates");
     let mut sums = *acc;
@@ -177,7 +278,7 @@ fn products<S: Simd, const Q: usize>(
         let mut b = [simd.splat(0.0); VECTORS];
         for v in 0..VECTORS {
             // SAFETY: `k < end`; a row of candidates holds BLOCK values, of which the tile's are within the block (checked
-            // by `tile`).
+            // by `block`).
             b[v] = unsafe { simd.load(candidates.as_ptr().add(k * BLOCK + part + v * S::LANES)) };
         }
         for q in 0..Q {
@@ -191,37 +292,13 @@ fn products<S: Simd, const Q: usize>(
     *acc = sums;
 }
 
-/// How far below what its query still accepts each candidate lies; positive passes.
+/// Whether any candidate of the tile is below the limit of its query.
 #[inline(always)]
-fn gaps<S: Simd, const Q: usize>(
-    simd: S,
-    panel: &Panel,
-    queries: &[Query; Q],
-    acc: &[[S::F; VECTORS]; Q],
-    stage: usize,
-    start: usize,
-) -> [[S::F; VECTORS]; Q] {
-    let inverse = vectors(simd, &panel.inverse, start);
-    let (radius, slack) = (panel.radius[start / BLOCK], panel.slack());
-    let mut gaps = [[simd.splat(0.0); VECTORS]; Q];
+fn any<S: Simd, const Q: usize>(simd: S, excess: &[[S::F; VECTORS]; Q], limits: &[f32; Q]) -> bool {
+    let mut gap = simd.splat(0.0);
     for q in 0..Q {
-        let Query { norm, inverse: own, squares, best, .. } = queries[q];
-        let slack = slack * (norm + radius) * (norm + radius) + TINY;
-        let (best, rest) = (simd.splat(best), simd.splat(best * own - squares[stage] + slack));
-        for v in 0..VECTORS {
-            gaps[q][v] = simd.sub(simd.mul_add(best, inverse[v], rest), acc[q][v]);
-        }
+        let least = excess[q].into_iter().reduce(|a, b| simd.min(a, b)).expect("VECTORS > 0");
+        gap = simd.max(gap, simd.sub(simd.splat(limits[q]), least));
     }
-    gaps
-}
-
-#[inline(always)]
-fn any<S: Simd, const Q: usize>(simd: S, gaps: &[[S::F; VECTORS]; Q]) -> bool {
-    let mut largest = gaps[0][0];
-    for q in 0..Q {
-        for v in 0..VECTORS {
-            largest = simd.max(largest, gaps[q][v]);
-        }
-    }
-    simd.greater(largest, simd.splat(0.0)) != 0
+    simd.greater(gap, simd.splat(0.0)) != 0
 }
