@@ -435,7 +435,7 @@ fn damaged_and_foreign_models_are_refused() {
         ("\"bands\":40", "\"bands\":41", "input.scale"),
         ("\"segments\":10", "\"segments\":0", "track.segments"),
         ("\"gain\":10000.0", "\"gain\":-1.0", "gain"),
-        ("\"kind\":\"mel\"", "\"kind\":\"cqt\"", "kind"),
+        ("\"kind\":\"mel\"", "\"kind\":\"mal\"", "kind"),
         ("\"kind\":\"metric-cnn\"", "\"kind\":\"resnet\"", "resnet"),
         ("\"step\":", "\"stop\":", "stop"),
     ] {

@@ -28,10 +28,11 @@ pub use ops::conv2d::{
 };
 pub use ops::dense::{dense, dense_batch, dense_batch_grad, dense_grad};
 pub use ops::distance::{squared_distance_grad, squared_distances};
+pub use ops::fold::{FoldedFilters, fold};
 pub use ops::gemm::{GemmScratch, Matrix, gemm};
 pub use ops::image::Image;
 pub use ops::nearest::{Neighbour, WeightedPoints};
 pub use ops::peak::peak;
 pub use ops::pool::{MaxPool, max_pool, max_pool_grad, mean_pool, mean_pool_grad};
-pub use ops::spectrum::{Bands, HalfTransform, band_sums, power_spectrum};
+pub use ops::spectrum::{Bands, HalfTransform, band_sums, power_spectrum, spectrum};
 pub use tiles::{NoTiles, Tiles};

@@ -30,8 +30,6 @@ pub(crate) trait Simd: Copy {
     fn unzip(self, a: Self::F, b: Self::F) -> (Self::F, Self::F);
     /// The lanes from last to first.
     fn reverse(self, a: Self::F) -> Self::F;
-    /// Lane 0.
-    fn first(self, a: Self::F) -> f32;
     /// The sum of the lanes, added pairwise in a fixed order.
     fn sum(self, a: Self::F) -> f32;
     /// The lowest of the lanes.

@@ -346,6 +346,12 @@ fn power_spectra_match_their_definition() {
             let want: Vec<f64> = want.take(n / 2 + 1).collect();
             let loudest = want.iter().fold(0.0, |a: f64, b| a.max(*b));
             assert!(largest_error(&got, &want) < 1e-6 * loudest, "{isa} n = {n}: {got:?} for {want:?}");
+            let (mut re, mut im) = (got.clone(), got);
+            spectrum(isa, &HalfTransform::new(n), &z, &mut re, &mut im);
+            let (want_re, want_im): (Vec<f64>, Vec<f64>) = naive::transform(&real).into_iter().take(n / 2 + 1).unzip();
+            for (got, want) in [(re, want_re), (im, want_im)] {
+                assert!(largest_error(&got, &want) < 1e-6 * loudest.sqrt(), "{isa} n = {n}");
+            }
         }
     });
 }
@@ -382,6 +388,32 @@ fn band_sums_match_their_definition() {
         let term = |first: usize, (j, &weight): (usize, &f32)| f64::from(weight) * f64::from(bins[first + j]);
         let sum = |(first, row): &(usize, Vec<f32>)| row.iter().enumerate().map(|each| term(*first, each)).sum();
         assert!(largest_error(&got, &rows.iter().map(sum).collect::<Vec<f64>>()) < 1e-6, "{isa}");
+    });
+}
+
+#[test]
+fn folded_filters_match_their_definition() {
+    each_isa(|isa| {
+        for m in [16, 48, 64] {
+            let mut values = Values::new(m as u64);
+            let spans = [(0, 1), (5, 16), (m, m), (3 * m - 1, 2), (2 * m + 7, 200), (40, 1)];
+            let filter = |&(first, count): &(usize, usize)| (first, values.take(2 * count).as_chunks().0.to_vec());
+            let filters: Vec<(usize, Vec<[f32; 2]>)> = spans.iter().map(filter).collect();
+            let folded_filters = FoldedFilters::new(m, &filters);
+            let bins = folded_filters.reach() + 3;
+            let (re, im) = (values.take(bins), values.take(bins));
+            let mut got = vec![[9.0; 2]; spans.len() * m];
+            fold(isa, &folded_filters, &re, &im, &mut got);
+            let mut want = vec![0.0; 2 * got.len()];
+            for (number, (first, response)) in filters.iter().enumerate() {
+                for (bin, &[a, b]) in (*first..).zip(response) {
+                    let [a, b, re, im] = [a, b, re[bin], im[bin]].map(f64::from);
+                    want[2 * (number * m + bin % m)] += a * re - b * im;
+                    want[2 * (number * m + bin % m) + 1] += a * im + b * re;
+                }
+            }
+            assert!(largest_error(got.as_flattened(), &want) < 3e-6, "{isa} m = {m}");
+        }
     });
 }
 

@@ -31,7 +31,7 @@ pub(super) struct Bench {
     /// Length of a segment in seconds (network).
     #[arg(long, value_name = "SECONDS", default_value_t = 9.0)]
     segment: f64,
-    /// An audio file to decode, resample and turn into frames, instead of ready samples (mel).
+    /// An audio file to decode, resample and turn into frames, instead of ready samples (mel, cqt).
     #[arg(long, value_name = "FILE")]
     audio: Option<PathBuf>,
     /// Number of points (ward).
@@ -58,6 +58,8 @@ enum Part {
     Network,
     /// Mel spectrograms, a signal or file for each thread.
     Mel,
+    /// Constant-Q transforms, as above.
+    Cqt,
     /// Ward clustering of points on the sphere.
     Ward,
 }
@@ -71,7 +73,8 @@ impl Bench {
     pub(super) fn run(self, console: &Console) -> Result<Outcome> {
         match self.part {
             Part::Network => self.network(console),
-            Part::Mel => self.mel(console),
+            Part::Mel => self.frames(console, &Recipe::default()),
+            Part::Cqt => self.frames(console, &Recipe::cqt()),
             Part::Ward => self.ward(console),
         }?;
         console.end();
@@ -173,14 +176,15 @@ impl Bench {
         })
     }
 
-    fn mel(&self, console: &Console) -> Result<()> {
+    fn frames(&self, console: &Console, recipe: &Recipe) -> Result<()> {
         #[derive(Serialize)]
         struct Report {
             threads: usize,
             audio_seconds: f64,
             audio_seconds_per_s: f64,
+            /// Of all threads, for a second of audio; none where the system does not say.
+            cpu_seconds_per_s: Option<f64>,
         }
-        let recipe = Recipe::default();
         let threads = rayon::current_num_threads();
         let mut random = Random::keyed(0, &[]);
         let samples: Vec<f32> =
@@ -203,11 +207,21 @@ impl Bench {
             Ok(seconds)
         };
         let mut audio: Result<f64> = Ok(0.0);
-        let seconds = self.median(console, "mel", |_| audio = (0..threads).into_par_iter().map(|_| work()).sum());
+        let mut cpu = Vec::new();
+        let seconds = self.median(console, &recipe.kind, |round| {
+            let before = cpu_seconds();
+            audio = (0..threads).into_par_iter().map(|_| work()).sum();
+            if round > 0 {
+                cpu.extend(cpu_seconds().zip(before).map(|(after, before)| after - before));
+            }
+        });
         let audio_seconds = audio?;
-        let report = Report { threads, audio_seconds, audio_seconds_per_s: audio_seconds / seconds };
+        cpu.sort_unstable_by(f64::total_cmp);
+        let cpu_seconds_per_s = cpu.get(cpu.len() / 2).map(|cpu| cpu / audio_seconds);
+        let audio_seconds_per_s = audio_seconds / seconds;
+        let report = Report { threads, audio_seconds, audio_seconds_per_s, cpu_seconds_per_s };
         console.result("homonym.bench.mel/1", &report, || {
-            format!("mel: {:.0} seconds of audio per second ({threads} threads)", report.audio_seconds_per_s)
+            format!("{}: {audio_seconds_per_s:.0} seconds of audio per second ({threads} threads)", recipe.kind)
         })
     }
 

@@ -6,6 +6,7 @@ use super::{Console, Outcome};
 use crate::Result;
 use crate::audio::Health;
 use crate::extract::{Extraction, Plan, Summary};
+use crate::frontend;
 use crate::store::{Precision, Spec};
 
 /// Failures told on the terminal; the rest is in `failures.csv`.
@@ -25,6 +26,9 @@ pub(super) struct Extract {
     /// Extract what the network of this named configuration is made for.
     #[arg(long, value_parser = super::train::preset_names(), default_value = "best")]
     preset: String,
+    /// Extract the usual features of this front end instead.
+    #[arg(long, value_name = "KIND", value_parser = super::mel::front_ends(), conflicts_with = "preset")]
+    front_end: Option<String>,
     /// How to keep the values.
     #[arg(long, default_value = "f16")]
     precision: Precision,
@@ -44,8 +48,11 @@ pub(super) struct Extract {
 
 impl Extract {
     pub(super) fn run(self, console: &Console) -> Result<Outcome> {
-        let Self { catalogue, out, preset, precision, force, resume: _, report, dry_run } = self;
-        let recipe = (crate::train::preset(&preset)?.recipe)();
+        let Self { catalogue, out, preset, front_end, precision, force, resume: _, report, dry_run } = self;
+        let recipe = match front_end {
+            Some(kind) => (frontend::front_end(&kind)?.recipe)(),
+            None => (crate::train::preset(&preset)?.recipe)(),
+        };
         let extraction = Extraction { catalogue, out, spec: Spec { recipe, precision }, force, report };
         if dry_run {
             let plan = extraction.plan()?;

@@ -1,16 +1,17 @@
-//! `homonym mel`: the mel spectrogram of one file, as the networks see it before compression.
+//! `homonym mel`: the spectrogram of one file, as the networks see it before compression.
 
 use std::path::{Path, PathBuf};
 
+use clap::builder::{PossibleValue, PossibleValuesParser};
 use serde::Serialize;
 
 use super::{Console, Outcome};
 use crate::audio::AudioInfo;
-use crate::frontend::{self, Recipe};
+use crate::frontend::{self, FRONT_ENDS, Recipe};
 use crate::store::npy::NpyRows;
 use crate::{Error, Monitor as _, Result};
 
-/// Write the mel power spectrogram of an audio file as a NumPy array, frames × 128 bands.
+/// Write the power spectrogram of an audio file as a NumPy array, frames × bands: mel, or another front end's.
 #[derive(clap::Args)]
 pub(super) struct Mel {
     /// The audio file.
@@ -18,6 +19,18 @@ pub(super) struct Mel {
     /// The NumPy file to write: 32-bit floats, frames × bands.
     #[arg(long, short, value_name = "FILE.npy")]
     out: PathBuf,
+    /// What to compute.
+    #[arg(long, value_name = "KIND", value_parser = front_ends(), default_value = "mel")]
+    front_end: String,
+}
+
+/// The names and descriptions of all front ends.
+pub(super) fn front_ends() -> PossibleValuesParser {
+    FRONT_ENDS
+        .iter()
+        .map(|front_end| PossibleValue::new(front_end.kind).help(front_end.about))
+        .collect::<Vec<_>>()
+        .into()
 }
 
 #[derive(Serialize)]
@@ -33,10 +46,10 @@ struct Report<'a> {
 
 impl Mel {
     pub(super) fn run(self, console: &Console) -> Result<Outcome> {
-        let recipe = Recipe::default();
+        let recipe = (frontend::front_end(&self.front_end)?.recipe)();
         let mut stream = recipe.stream()?;
         let mut rows = NpyRows::create(&self.out, stream.bands())?;
-        console.begin("mel frames", None);
+        console.begin("frames", None);
         let source = frontend::frames_of_file(&self.audio, &mut *stream, &mut |frames| {
             if console.interrupted() {
                 return Err(Error::Interrupted(format!("stopped; {} is not written", self.out.display())));

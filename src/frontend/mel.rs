@@ -112,7 +112,7 @@ impl FrameStream for MelStream {
 }
 
 /// Squared magnitudes to magnitudes to the power `exponent`.
-fn raise(squares: &mut [f32], exponent: f64) {
+pub(super) fn raise(squares: &mut [f32], exponent: f64) {
     if exponent == 1.0 {
         squares.iter_mut().for_each(|square| *square = square.sqrt());
     } else if exponent != 2.0 {

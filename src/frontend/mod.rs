@@ -3,14 +3,16 @@
 //! A [`Recipe`] holds everything that defines the numbers and resolves its `kind` through [`FRONT_ENDS`] to a
 //! [`FrameStream`]. To add a front end: a file with its stream, one row in the table.
 
+mod cqt;
 mod filterbank;
 mod mel;
 mod recipe;
 
 use std::path::Path;
 
-use crate::Result;
 use crate::audio::{self, AudioInfo};
+use crate::{Error, Result};
+pub use cqt::CqtStream;
 pub use mel::MelStream;
 pub use recipe::Recipe;
 
@@ -37,16 +39,42 @@ pub struct FrontEnd {
     pub kind: &'static str,
     /// What it computes, for help texts.
     pub about: &'static str,
-    /// Builds the stream of a recipe whose ranges are checked.
+    /// Its usual recipe.
+    pub recipe: fn() -> Recipe,
+    /// Checks a recipe whose ranges are checked.
+    check: fn(&Recipe) -> Result<()>,
+    /// Builds the stream of such a recipe.
     stream: fn(&Recipe) -> Result<Box<dyn FrameStream>>,
 }
 
 /// Every front end there is.
-pub static FRONT_ENDS: &[FrontEnd] = &[FrontEnd {
-    kind: "mel",
-    about: "mel spectrogram: Hann window, Slaney bands of unit area",
-    stream: |recipe| Ok(Box::new(MelStream::new(recipe)?)),
-}];
+pub static FRONT_ENDS: &[FrontEnd] = &[
+    FrontEnd {
+        kind: "mel",
+        about: "mel spectrogram: Hann window, Slaney bands of unit area",
+        recipe: Recipe::default,
+        check: |recipe| filterbank::filterbank(recipe).map(drop),
+        stream: |recipe| Ok(Box::new(MelStream::new(recipe)?)),
+    },
+    FrontEnd {
+        kind: "cqt",
+        about: "constant-Q transform: 12 bands an octave over 8 octaves, Hann windows of 17 periods",
+        recipe: Recipe::cqt,
+        check: |recipe| cqt::Plan::new(recipe).map(drop),
+        stream: |recipe| Ok(Box::new(CqtStream::new(recipe)?)),
+    },
+];
+
+/// The front end called `kind`.
+///
+/// # Errors
+/// [`Error::Setting`] says which there are.
+pub fn front_end(kind: &str) -> Result<&'static FrontEnd> {
+    FRONT_ENDS.iter().find(|front_end| front_end.kind == kind).ok_or_else(|| {
+        let known: Vec<_> = FRONT_ENDS.iter().map(|front_end| front_end.kind).collect();
+        Error::setting("kind", format!("there is no front end \"{kind}\"; there are {}", known.join(", ")))
+    })
+}
 
 /// Decodes `path` and hands its frames to `sink` as they come, whole frames at a time, in bounded memory.
 ///

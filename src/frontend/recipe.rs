@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{FRONT_ENDS, FrameStream};
+use super::{FrameStream, FrontEnd, front_end};
 use crate::audio::RATES;
 use crate::hash::fnv1a;
 use crate::{Error, Result};
@@ -13,23 +13,25 @@ const LARGEST_FFT: usize = 1 << 16;
 /// Everything that defines the numbers of a front end. The default is the main system's (ISMIR 2018, section 3.1): the
 /// numbers of `librosa.feature.melspectrogram(y=y, sr=22050, n_fft=1024, hop_length=512, n_mels=128)`, librosa 0.11.
 ///
-/// Frames are centred: frame i sees `n_fft` samples around sample i·`hop`, with zeros beyond both ends.
+/// Frames are centred: frame i sees samples around sample i·`hop`, with zeros beyond both ends.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Recipe {
-    /// The front end, a name in [`FRONT_ENDS`].
+    /// The front end, a name in [`FRONT_ENDS`](super::FRONT_ENDS).
     pub kind: String,
     /// Sampling rate of the samples, in Hz.
     pub sample_rate: u32,
-    /// Samples a frame sees; the length of the Hann window and of the Fourier transform.
+    /// Length of the Fourier transform; of mel, also of the Hann window. A constant-Q frame sees less, and a longer transform
+    /// only takes more frames at a time.
     pub n_fft: usize,
     /// Samples from one frame to the next.
     pub hop: usize,
     /// Values per frame.
     pub bands: usize,
-    /// Lower edge of the lowest band, in Hz.
+    /// Lower edge of the lowest band, in Hz; of a constant-Q transform, its centre.
     pub fmin: f64,
-    /// Upper edge of the highest band, in Hz.
+    /// Upper edge of the highest band, in Hz; of a constant-Q transform, the centre of the band that would be next. It lies
+    /// whole bands an octave above `fmin`.
     pub fmax: f64,
     /// Exponent of the magnitudes before they are summed into bands: 2 for power, 1 for magnitude.
     pub power: f64,
@@ -51,12 +53,28 @@ impl Default for Recipe {
 }
 
 impl Recipe {
+    /// The constant-Q transform of learning to rank (Prétet et al., ICASSP 2020, section 3.4): the numbers of
+    /// `abs(librosa.cqt(y, sr=44100, hop_length=1024, fmin=32.70, n_bins=96)) ** 2`, librosa 0.11, but for its resampling.
+    pub fn cqt() -> Self {
+        let (bands, fmin) = (96, 32.70);
+        Self {
+            kind: "cqt".to_owned(),
+            sample_rate: 44_100,
+            n_fft: 1 << 16,
+            hop: 1024,
+            bands,
+            fmin,
+            fmax: 256.0 * fmin,
+            power: 2.0,
+        }
+    }
+
     /// Checks every field.
     ///
     /// # Errors
     /// [`Error::Setting`] names the first field that cannot be used and says what would work.
     pub fn validate(&self) -> Result<()> {
-        self.stream().map(drop)
+        self.checked().and_then(|front_end| (front_end.check)(self))
     }
 
     /// A stream of this recipe's frames; it can serve one signal after another.
@@ -64,12 +82,14 @@ impl Recipe {
     /// # Errors
     /// As [`Recipe::validate`].
     pub fn stream(&self) -> Result<Box<dyn FrameStream>> {
-        let front_end = FRONT_ENDS.iter().find(|front_end| front_end.kind == self.kind).ok_or_else(|| {
-            let known: Vec<_> = FRONT_ENDS.iter().map(|front_end| front_end.kind).collect();
-            Error::setting("kind", format!("there is no front end \"{}\"; there is {}", self.kind, known.join(", ")))
-        })?;
+        (self.checked()?.stream)(self)
+    }
+
+    /// The front end of a recipe whose ranges are good.
+    fn checked(&self) -> Result<&'static FrontEnd> {
+        let front_end = front_end(&self.kind)?;
         self.check_ranges()?;
-        (front_end.stream)(self)
+        Ok(front_end)
     }
 
     fn check_ranges(&self) -> Result<()> {
@@ -123,6 +143,7 @@ mod tests {
     #[test]
     fn the_hash_is_pinned() {
         assert_eq!(Recipe::default().hash(), "fe7c4aa0a48c1f87");
+        assert_eq!(Recipe::cqt().hash(), "3e237940e93e4aa2");
         assert_ne!(Recipe { power: 1.0, ..Recipe::default() }.hash(), Recipe::default().hash());
     }
 
@@ -156,6 +177,17 @@ mod tests {
             ("fmax", Recipe { fmax: 12_000.0, ..good.clone() }),
             ("power", Recipe { power: 0.0, ..good.clone() }),
         ];
+        let cqt = Recipe::cqt();
+        cqt.validate().unwrap();
+        let bad = bad.into_iter().chain([
+            ("fmax", Recipe { fmin: 0.0, ..cqt.clone() }),
+            ("n_fft", Recipe { fmin: f64::MIN_POSITIVE, fmax: 256.0 * f64::MIN_POSITIVE, ..cqt.clone() }),
+            ("fmax", Recipe { fmax: 8000.0, ..cqt.clone() }),
+            ("fmax", Recipe { bands: 97, ..cqt.clone() }),
+            ("hop", Recipe { hop: 1000, ..cqt.clone() }),
+            ("hop", Recipe { hop: 1 << 13, ..cqt.clone() }),
+            ("n_fft", Recipe { n_fft: 1 << 14, ..cqt.clone() }),
+        ]);
         for (field, recipe) in bad {
             match recipe.validate() {
                 Err(Error::Setting { name, .. }) => assert_eq!(name, field),

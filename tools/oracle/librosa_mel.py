@@ -56,16 +56,21 @@ def moments(recipe):
     return dict(recipe=recipe, sum=weights.sum(1).tolist(), first=(weights @ np.arange(weights.shape[1])).tolist())
 
 
-versions = dict(librosa=librosa.__version__, numpy=np.__version__)
-recipes = [DEFAULT | difference for _, difference in CASES]
-frames = [np.ascontiguousarray(mel(count, recipe), "<f4") for (count, _), recipe in zip(CASES, recipes)]
-cases = [
-    dict(samples=count, frames=len(rows), recipe=recipe) for (count, _), recipe, rows in zip(CASES, recipes, frames)
-]
-with open("tests/golden/mel.json", "w") as file:
-    json.dump(dict(versions=versions, cases=cases), file, indent=1)
-with open("tests/golden/mel.f32", "wb") as file:
-    for rows in frames:
-        file.write(rows.tobytes())
-with open("tests/golden/mel_filters.json", "w") as file:
-    json.dump(dict(versions=versions, banks=[moments(recipes[i]) for i in (0, 3, 4)]), file)
+def main():
+    versions = dict(librosa=librosa.__version__, numpy=np.__version__)
+    recipes = [DEFAULT | difference for _, difference in CASES]
+    frames = [np.ascontiguousarray(mel(count, recipe), "<f4") for (count, _), recipe in zip(CASES, recipes)]
+    cases = [
+        dict(samples=count, frames=len(rows), recipe=recipe) for (count, _), recipe, rows in zip(CASES, recipes, frames)
+    ]
+    with open("tests/golden/mel.json", "w") as file:
+        json.dump(dict(versions=versions, cases=cases), file, indent=1)
+    with open("tests/golden/mel.f32", "wb") as file:
+        for rows in frames:
+            file.write(rows.tobytes())
+    with open("tests/golden/mel_filters.json", "w") as file:
+        json.dump(dict(versions=versions, banks=[moments(recipes[i]) for i in (0, 3, 4)]), file)
+
+
+if __name__ == "__main__":
+    main()

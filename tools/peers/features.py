@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Files and samples to mel spectrograms: homonym beside librosa and PyTorch, in one run, in turns; medians.
+"""Files and samples to mel spectrograms and constant-Q transforms: homonym beside librosa and PyTorch, in one run, in turns;
+medians.
 
-usage: features.py HOMONYM MUSIC [--parts mel,file,catalogue,memory] [--threads 1,2] [--rounds 5]
+usage: features.py HOMONYM MUSIC [--parts mel,cqt,file,catalogue,memory] [--threads 1,2] [--rounds 5]
 
 HOMONYM is the release build, MUSIC a folder of audio files, of which a few become a stereo track at 44.1 kHz with sound up to
 its Nyquist frequency. A peer has as many processes as homonym has threads, each on one thread and warmed up. homonym's times
@@ -31,6 +32,7 @@ import soundfile
 import torch
 
 RATE, MEL = 22050, dict(n_fft=1024, hop_length=512)
+CQT_RATE, CQT = 44100, dict(hop_length=1024, fmin=32.70, n_bins=96)
 CODECS = {
     "ogg": dict(format="OGG", subtype="VORBIS"),
     "mp3": dict(format="MP3", subtype="MPEG_LAYER_III", bitrate_mode="CONSTANT", compression_level=0.4),
@@ -52,27 +54,31 @@ def torch_mel(samples):
     return (bank @ (spectrum.real.square() + spectrum.imag.square())).numpy()
 
 
+def librosa_cqt(samples):
+    return np.abs(librosa.cqt(y=samples, sr=CQT_RATE, **CQT)) ** 2
+
+
 def librosa_file(path):
     samples, _ = librosa.load(path, sr=RATE)
     return librosa_mel(samples)
 
 
-def noise(seconds):
-    return np.random.default_rng(0).normal(scale=0.1, size=seconds * RATE).astype("f4")
+def noise(seconds, rate=RATE):
+    return np.random.default_rng(0).normal(scale=0.1, size=seconds * rate).astype("f4")
 
 
 def start_worker():
     torch.set_num_threads(1)
-    torch_mel(noise(1)), librosa_mel(noise(1))
+    torch_mel(noise(1)), librosa_mel(noise(1)), librosa_cqt(noise(1, CQT_RATE))
     soxr = librosa.resample(noise(1), orig_sr=2 * RATE, target_sr=RATE)  # loaded at its first use
     assert len(soxr)
 
 
 def on_noise(job):
     """Seconds for a minute of noise, the transfer of which is not counted."""
-    samples = noise(60)
+    samples = noise(60, CQT_RATE if job == "cqt" else RATE)
     start = time.perf_counter()
-    {"librosa": librosa_mel, "torch": torch_mel}[job](samples)
+    {"librosa": librosa_mel, "torch": torch_mel, "cqt": librosa_cqt}[job](samples)
     return time.perf_counter() - start
 
 
@@ -125,9 +131,9 @@ class Bench:
         self.run("mel", path, "--out", out, "--threads", 1)
         return np.load(out).T
 
-    def bench_mel(self, threads, *arguments):
+    def bench(self, part, threads, *arguments):
         """Seconds for a signal in every thread."""
-        command = [self.homonym, "bench", "mel", "--threads", threads, "--rounds", 3, "--json", *arguments]
+        command = [self.homonym, "bench", part, "--threads", threads, "--rounds", 3, "--json", *arguments]
         report = json.loads(subprocess.run(list(map(str, command)), capture_output=True, text=True, check=True).stdout)
         return report["audio_seconds"] / report["audio_seconds_per_s"]
 
@@ -142,9 +148,16 @@ class Bench:
                 def peer(job):
                     return max(pool.map(on_noise, [job] * threads))
                 ours, *peers = self.in_turns(
-                    lambda: self.bench_mel(threads), lambda: peer("librosa"), lambda: peer("torch"))
+                    lambda: self.bench("mel", threads), lambda: peer("librosa"), lambda: peer("torch"))
             for name, theirs in zip(("librosa", "torch.stft, product"), peers):
                 self.row(f"samples to mel, {name}", threads, 60 * threads, ours, theirs)
+
+    def cqt(self):
+        for threads in self.threads:
+            with self.pool(threads) as pool:
+                ours, theirs = self.in_turns(
+                    lambda: self.bench("cqt", threads), lambda: max(pool.map(on_noise, ["cqt"] * threads)))
+            self.row("samples to constant Q, librosa", threads, 60 * threads, ours, theirs)
 
     def file(self):
         """One file on one thread."""
@@ -154,7 +167,7 @@ class Bench:
                 write(path, self.track, encoding)
                 agree(self.mel_of_file(path), librosa_file(path))
                 ours, theirs = self.in_turns(
-                    lambda: self.bench_mel(1, "--audio", path),
+                    lambda: self.bench("mel", 1, "--audio", path),
                     lambda: seconds_of(lambda: pool.submit(on_files, [path]).result()))
                 self.row(f"{codec} to mel, 44.1 kHz stereo", 1, len(self.track) / 44100, ours, theirs)
 
@@ -232,7 +245,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("homonym")
     parser.add_argument("music")
-    parser.add_argument("--parts", default="mel,file,catalogue,memory")
+    parser.add_argument("--parts", default="mel,cqt,file,catalogue,memory")
     parser.add_argument("--threads", default="1,2")
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
@@ -241,7 +254,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(options, Path(folder))
         for part in options.parts.split(","):
-            {"mel": bench.mel, "file": bench.file, "catalogue": bench.catalogue, "memory": bench.memory}[part]()
+            {"mel": bench.mel, "cqt": bench.cqt, "file": bench.file, "catalogue": bench.catalogue, "memory": bench.memory}[part]()
 
 
 if __name__ == "__main__":

@@ -82,10 +82,6 @@ impl Simd for Avx2 {
         proven!(_mm256_permutevar8x32_ps(a, _mm256_setr_epi32(7, 6, 5, 4, 3, 2, 1, 0)))
     }
     #[inline(always)]
-    fn first(self, a: __m256) -> f32 {
-        proven!(_mm256_cvtss_f32(a))
-    }
-    #[inline(always)]
     fn sum(self, a: __m256) -> f32 {
         proven!({
             let four = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps::<1>(a));

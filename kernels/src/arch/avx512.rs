@@ -84,10 +84,6 @@ impl Simd for Avx512 {
         proven!(_mm512_permutexvar_ps(_mm512_setr_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0), a))
     }
     #[inline(always)]
-    fn first(self, a: __m512) -> f32 {
-        proven!(_mm512_cvtss_f32(a))
-    }
-    #[inline(always)]
     fn sum(self, a: __m512) -> f32 {
         proven!({
             let eight = _mm256_add_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps::<1>(a));

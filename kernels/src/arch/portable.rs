@@ -71,10 +71,6 @@ impl Simd for Portable {
         f32x8::new([h, g, f, e, d, c, b, a])
     }
     #[inline(always)]
-    fn first(self, a: f32x8) -> f32 {
-        a.to_array()[0]
-    }
-    #[inline(always)]
     fn sum(self, a: f32x8) -> f32 {
         let [a, b, c, d, e, f, g, h] = a.to_array();
         ((a + e) + (c + g)) + ((b + f) + (d + h))

@@ -8,6 +8,7 @@ pub(crate) mod conv;
 pub(crate) mod conv2d;
 pub(crate) mod dense;
 pub(crate) mod distance;
+pub(crate) mod fold;
 pub(crate) mod gemm;
 pub(crate) mod image;
 mod math;

@@ -1,4 +1,4 @@
-//! The end of a spectrogram: from a Fourier transform to power, and to weighted sums over bands of bins.
+//! The end of a spectrogram: from a Fourier transform to bins, to power, and to weighted sums over bands of bins.
 //!
 //! ```text
 //! n real samples x, M = n/2, Z = transform of the M complex values x[2j] + i·x[2j+1]
@@ -9,7 +9,7 @@
 //! band[b] = Σ weight[b, j] · power[first[b] + j]
 //! ```
 //!
-//! 1. A bin and its mirror image share E and O; X itself is never stored. The halves are left out of E and O and come in
+//! 1. A bin and its mirror image share E and O; for powers X itself is never stored. The halves are left out of E and O and come in
 //!    as a quarter of the power.
 //! 2. Powers are squares of X and not |E|² + |O|² ± 2·Re(E·conj(W·O)), which cancels where a quiet bin mirrors a loud one.
 //! 3. The rows of bands are padded with zeros to whole vectors of any set, so sums have no ragged end.
@@ -19,9 +19,9 @@
 use std::f64::consts::TAU;
 
 use crate::isa::Isa;
-use crate::simd::{Kernel, MAX_LANES, Simd};
+use crate::simd::{self, Kernel, MAX_LANES, Simd};
 
-/// The factors W of [`power_spectrum`] for one length.
+/// The factors W of [`power_spectrum`] and [`spectrum`] for one length.
 pub struct HalfTransform {
     n: usize,
     /// cos 2πk/n and sin 2πk/n for k in 0..=n/4.
@@ -36,52 +36,107 @@ impl HalfTransform {
         let angles = || (0..=n / 4).map(|k| TAU * k as f64 / n as f64);
         Self { n, cos: angles().map(|a| a.cos() as f32).collect(), sin: angles().map(|a| a.sin() as f32).collect() }
     }
+
+    fn check(&self, z: &[[f32; 2]]) {
+        assert_eq!(z.len(), self.n / 2, "half as many complex values as samples");
+    }
 }
 
 /// `power[k] = |X[k]|²`, k in 0..=n/2, of `n` real samples x from `z`, the transform (real, imaginary part) of the n/2
 /// values `x[2j] + i·x[2j + 1]`.
 pub fn power_spectrum(isa: Isa, half: &HalfTransform, z: &[[f32; 2]], power: &mut [f32]) {
-    assert_eq!(z.len(), half.n / 2, "half as many complex values as samples");
     assert_eq!(power.len(), half.n / 2 + 1, "n/2 + 1 bins");
-    isa.run(PowerSpectrum { half, z, power });
+    half.check(z);
+    isa.run(Unpack { half, z, bins: Powers(power) });
 }
 
-struct PowerSpectrum<'a> {
+/// The bins `X[k] = re[k] + i·im[k]`, k in 0..=n/2, of `n` real samples from `z` as in [`power_spectrum`].
+pub fn spectrum(isa: Isa, half: &HalfTransform, z: &[[f32; 2]], re: &mut [f32], im: &mut [f32]) {
+    assert!(re.len() == half.n / 2 + 1 && im.len() == re.len(), "n/2 + 1 bins");
+    half.check(z);
+    isa.run(Unpack { half, z, bins: Parts { re, im } });
+}
+
+/// What becomes of the bins.
+trait Bins {
+    /// Takes the first `count ≤ LANES` of the bins from `at` on, times two.
+    ///
+    /// # Safety
+    /// `at + count` must not exceed n/2 + 1.
+    unsafe fn put<S: Simd>(&mut self, simd: S, at: usize, twice: (S::F, S::F), count: usize);
+}
+
+struct Powers<'a>(&'a mut [f32]);
+
+impl Bins for Powers<'_> {
+    #[inline(always)]
+    unsafe fn put<S: Simd>(&mut self, simd: S, at: usize, (re, im): (S::F, S::F), count: usize) {
+        let power = simd.mul(simd.splat(0.25), simd.mul_add(re, re, simd.mul(im, im)));
+        // SAFETY: there are n/2 + 1 powers, and the caller goes no further.
+        unsafe { simd::store_first(simd, self.0.as_mut_ptr().add(at), power, count) }
+    }
+}
+
+struct Parts<'a> {
+    re: &'a mut [f32],
+    im: &'a mut [f32],
+}
+
+impl Bins for Parts<'_> {
+    #[inline(always)]
+    unsafe fn put<S: Simd>(&mut self, simd: S, at: usize, (re, im): (S::F, S::F), count: usize) {
+        let half = simd.splat(0.5);
+        // SAFETY: there are n/2 + 1 values of each, and the caller goes no further.
+        unsafe {
+            simd::store_first(simd, self.re.as_mut_ptr().add(at), simd.mul(half, re), count);
+            simd::store_first(simd, self.im.as_mut_ptr().add(at), simd.mul(half, im), count);
+        }
+    }
+}
+
+struct Unpack<'a, B> {
     half: &'a HalfTransform,
     z: &'a [[f32; 2]],
-    power: &'a mut [f32],
+    bins: B,
 }
 
-impl Kernel for PowerSpectrum<'_> {
+impl<B: Bins> Kernel for Unpack<'_, B> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Self { half, z, power } = self;
+        let Self { half, z, mut bins } = self;
         let m = z.len();
         let [re, im] = z[0];
-        (power[0], power[m]) = ((re + im) * (re + im), (re - im) * (re - im));
+        for (at, value) in [(0, re + im), (m, re - im)] {
+            // SAFETY: bins 0 and n/2.
+            unsafe { bins.put(simd, at, (simd.splat(2.0 * value), simd.splat(0.0)), 1) }
+        }
         let mut k = 1;
         while k + S::LANES <= m / 2 + 1 {
             // The vectors cover bins k..k + LANES ≤ m/2 + 1 and their mirror images from `mirror` on.
             let mirror = m + 1 - k - S::LANES;
-            // SAFETY: k + LANES ≤ m/2 + 1 ≤ m for m ≥ LANES, so both runs of z lie in 1..m, those of power in 1..m, and
-            // the factors, m/2 + 1 of each, reach as far.
+            // SAFETY: k + LANES ≤ m/2 + 1 ≤ m for m ≥ LANES, so both runs of z and of bins lie in 1..m, and the
+            // factors, m/2 + 1 of each, reach as far.
             unsafe {
                 let (a, b) = (load(simd, z.as_ptr().add(k)), load(simd, z.as_ptr().add(mirror)));
                 let b = (simd.reverse(b.0), simd.reverse(b.1));
                 let (cos, sin) = (simd.load(half.cos.as_ptr().add(k)), simd.load(half.sin.as_ptr().add(k)));
-                let (low, high) = pair(simd, a, b, cos, sin);
-                simd.store(power.as_mut_ptr().add(k), low);
-                simd.store(power.as_mut_ptr().add(mirror), simd.reverse(high));
+                let [low, high] = pair(simd, a, b, cos, sin);
+                bins.put(simd, k, low, S::LANES);
+                bins.put(simd, mirror, (simd.reverse(high.0), simd.reverse(high.1)), S::LANES);
             }
             k += S::LANES;
         }
         for k in k..=m / 2 {
             let ([a, ai], [b, bi]) = (z[k], z[m - k]);
             let (a, b) = ((simd.splat(a), simd.splat(ai)), (simd.splat(b), simd.splat(bi)));
-            let (low, high) = pair(simd, a, b, simd.splat(half.cos[k]), simd.splat(half.sin[k]));
-            (power[k], power[m - k]) = (simd.first(low), simd.first(high));
+            let [low, high] = pair(simd, a, b, simd.splat(half.cos[k]), simd.splat(half.sin[k]));
+            // SAFETY: both bins lie in 1..m.
+            unsafe {
+                bins.put(simd, k, low, 1);
+                bins.put(simd, m - k, high, 1);
+            }
         }
     }
 }
@@ -97,20 +152,14 @@ unsafe fn load<S: Simd>(simd: S, from: *const [f32; 2]) -> (S::F, S::F) {
     unsafe { simd.unzip(simd.load(from), simd.load(from.add(S::LANES))) }
 }
 
-/// The powers of a bin and of its mirror image from their values `a` and `b` of the half transform.
+/// Twice a bin and its mirror image, from their values `a` and `b` of the half transform.
 #[inline(always)]
-fn pair<S: Simd>(simd: S, a: (S::F, S::F), b: (S::F, S::F), cos: S::F, sin: S::F) -> (S::F, S::F) {
+fn pair<S: Simd>(simd: S, a: (S::F, S::F), b: (S::F, S::F), cos: S::F, sin: S::F) -> [(S::F, S::F); 2] {
     let even = (simd.add(a.0, b.0), simd.sub(a.1, b.1));
     let odd = (simd.add(a.1, b.1), simd.sub(b.0, a.0));
     let turned = (simd.mul_add(cos, odd.0, simd.mul(sin, odd.1)), simd.sub(simd.mul(cos, odd.1), simd.mul(sin, odd.0)));
-    let low = quarter(simd, simd.add(even.0, turned.0), simd.add(even.1, turned.1));
-    (low, quarter(simd, simd.sub(even.0, turned.0), simd.sub(even.1, turned.1)))
-}
-
-/// A quarter of |re + i·im|².
-#[inline(always)]
-fn quarter<S: Simd>(simd: S, re: S::F, im: S::F) -> S::F {
-    simd.mul(simd.splat(0.25), simd.mul_add(re, re, simd.mul(im, im)))
+    let low = (simd.add(even.0, turned.0), simd.add(even.1, turned.1));
+    [low, (simd.sub(even.0, turned.0), simd.sub(turned.1, even.1))]
 }
 
 /// Bands of bins with weights.
