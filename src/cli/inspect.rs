@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::{Console, Outcome};
 use crate::frontend::Recipe;
+use crate::linear::{LinearMap, MapHeader};
 use crate::matrix::Matrix;
 use crate::models::{Header, Model};
 use crate::store::{Store, npy};
@@ -32,6 +33,11 @@ struct Kind {
 /// To inspect a further kind, add a row.
 static KINDS: &[Kind] = &[
     Kind { name: "a feature store (a folder)", recognises: Path::is_dir, inspect: inspect_store },
+    Kind {
+        name: "a linear map (.safetensors)",
+        recognises: |path| has_extension(path, "safetensors") && LinearMap::is_at(path),
+        inspect: inspect_map,
+    },
     Kind {
         name: "a model (.safetensors)",
         recognises: |path| has_extension(path, "safetensors"),
@@ -144,6 +150,29 @@ fn inspect_model(arguments: &Inspect, console: &Console) -> Result<()> {
             ("front end", format!("{} {}", header.front_end.hash(), json(&header.front_end))),
             ("trained", format!("{} steps", header.step)),
             ("training", json(&header.training)),
+        ];
+        table(&lines)
+    })
+}
+
+fn inspect_map(arguments: &Inspect, console: &Console) -> Result<()> {
+    #[derive(Serialize)]
+    struct Report<'a> {
+        kind: &'static str,
+        hash: String,
+        #[serde(flatten)]
+        header: &'a MapHeader,
+    }
+    let map = LinearMap::open(&arguments.file)?;
+    let report = Report { kind: "map", hash: map.hash()?, header: &map.header };
+    console.result("homonym.inspect/1", &report, || {
+        let MapHeader { method, values, dims, model, fit, .. } = &map.header;
+        let lines = [
+            ("linear map", report.hash.clone()),
+            ("method", method.clone()),
+            ("points", format!("{values} values to {dims}")),
+            ("learnt from", model.clone().unwrap_or("points of unknown origin".to_owned())),
+            ("fit", json(fit)),
         ];
         table(&lines)
     })
