@@ -1,9 +1,7 @@
 //! Linear discriminant analysis (Fisher): between classes as far apart as possible, within them spread 1 in every direction.
 
-use homonym_kernels::Isa;
-
 use super::eigen::symmetric;
-use super::scatter::cross;
+use super::scatter::products;
 use super::{Data, Learned, Options};
 use crate::matrix::Matrix;
 use crate::monitor::Monitor;
@@ -53,7 +51,7 @@ fn whitening(data: &Data, classes: &[std::ops::Range<usize>], means: &[f64], opt
             row.iter_mut().zip(mean).for_each(|(x, mean)| *x = (f64::from(*x) - mean) as f32);
         }
     }
-    let mut within = cross(Isa::chosen()?, &centred, cols, &centred, cols);
+    let mut within = products(&centred, cols);
     within.iter_mut().for_each(|x| *x *= (1.0 - options.shrinkage) / (rows - classes.len()) as f64);
     let spread: f64 = centred.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>() / (rows - classes.len()) as f64;
     (0..cols).for_each(|at| within[at * cols + at] += options.shrinkage * spread / cols as f64);

@@ -142,7 +142,8 @@ fn assert_same(own: &Matrix<f32>, want: &Value, what: &str) {
                 .fold(0.0, f64::max)
         };
         let error = error(1.0).min(error(-1.0));
-        assert!(error < 2e-5 * size, "{what}, column {col}: {error:e} of {size}");
+        // Discriminants divide by deviations down to 4e-3; points are f32.
+        assert!(error < 1e-4 * size, "{what}, column {col}: {error:e} of {size}");
     }
 }
 
@@ -207,14 +208,15 @@ fn nearest_right(points: &Matrix<f32>, class: &[usize]) -> f64 {
 
 /// 40 classes of 15 in 4 values that tell, beside 12 that are noise.
 fn buried() -> (Matrix<f32>, Vec<usize>) {
-    let told = data(&[15; 40], 4, 5);
     let mut random = Random::keyed(6, &[]);
-    let row = |row: &[f32]| {
-        let told: Vec<f32> = row.iter().map(|x| 2.0 * x).collect();
-        [told, (0..12).map(|_| random.normal() as f32).collect()].concat()
-    };
-    let rows: Vec<Vec<f32>> = told.x.iter_rows().map(row).collect();
-    (Matrix::new(600, 16, rows.concat()), told.class)
+    let centres: Vec<f64> = (0..40 * 4).map(|_| 4.0 * random.normal()).collect();
+    let class: Vec<usize> = (0..600).map(|row| row / 15).collect();
+    let mut values = Vec::new();
+    for class in &class {
+        values.extend(centres[class * 4..class * 4 + 4].iter().map(|centre| (centre + random.normal()) as f32));
+        values.extend((0..12).map(|_| random.normal() as f32));
+    }
+    (Matrix::new(600, 16, values), class)
 }
 
 #[test]
