@@ -231,8 +231,8 @@ fn every_method_maps_keeps_and_reads_back_the_same_whatever_the_thread_count() {
     let plain = nearest_right(&points, &class);
     for method in &METHODS {
         for options in [
-            Options { dims: Some(4), iterations: 60, ..Options::default() },
-            Options { dims: Some(4), iterations: 60, batch: 250, ..Options::default() },
+            Options { dims: Some(4), iterations: 20, ..Options::default() },
+            Options { dims: Some(4), iterations: 20, batch: 250, ..Options::default() },
         ] {
             let with_threads = |threads| {
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
