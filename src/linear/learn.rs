@@ -12,7 +12,7 @@ use crate::random::Random;
 use crate::{Error, Result};
 
 /// The descent of all points ends where a step gains less than this share.
-const TOLERANCE: f64 = 1e-4;
+const TOLERANCE: f64 = 1e-5;
 /// Points of one class that come into a batch together, so that small classes have company there.
 const GROUP: usize = 8;
 /// Learning rate of the first batch, as a share of the largest number of the first map; it falls to 0 with the last.
