@@ -64,11 +64,20 @@ fn datasets_are_trained_on_and_evaluated_by() {
     json(path, "embed store --statistics=mfcc --out mfcc");
     let both = json(path, "combine tracks mfcc --out both");
     assert_eq!((&both["tracks"], &both["dims"]), (&(ARTISTS * TRACKS).into(), &(8 + 40).into()));
-    let reduced = json(path, "combine tracks mfcc --dims 5 --fit-where genre!=x --out reduced");
-    assert_eq!(reduced["dims"], 5);
+    let reduced = json(path, "fit pca both --dims 5 --where genre!=x --out pca.safetensors");
     assert!(reduced["variance"].as_f64().is_some_and(|share| share > 0.3 && share < 1.0), "{reduced}");
-    let told = fails(path, "combine tracks mfcc --dims 900 --out x", 2);
-    assert!(told.contains("1..=48"), "{told}");
+    // The same points, whether they are mapped later or as they are made.
+    json(path, "fit lda tracks --dims 3 --out lda.safetensors");
+    json(path, "transform lda.safetensors tracks --out later");
+    let embedded = json(path, "embed store --model m.safetensors --linear lda.safetensors --resamples 2 --out at-once");
+    assert_eq!(embedded["dims"], 3);
+    for ending in ["npy", "csv"] {
+        let [later, at_once] =
+            ["later", "at-once"].map(|prefix| fs::read(path.join(format!("{prefix}.{ending}"))).unwrap());
+        assert!(later == at_once, "{ending}");
+    }
+    let told = fails(path, "embed store --statistics=mfcc --linear lda.safetensors --out x", 1);
+    assert!(told.contains("points of 8 values"), "{told}");
     let list = "--list sets/unseen/unseen.csv --part-column part";
     let classified = json(path, &format!("evaluate classification tracks {list}"));
     assert_eq!((&classified["artists"], &classified["tests"]), (&6.into(), &12.into()));

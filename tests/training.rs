@@ -8,13 +8,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use homonym::embed::embed_tracks;
 use homonym::frontend::Recipe;
 use homonym::mining::{Negatives, Selection};
-use homonym::models::{ClassifierCnnSpec, InMemory, Layer, MetricCnnSpec, Model, NetworkSpec, TemporalPooling};
+use homonym::models::{
+    ClassifierCnnSpec, InMemory, Layer, MetricCnnSpec, Model, NetworkSpec, Segments, TemporalPooling,
+};
 use homonym::optim::{Optimizer, RmsProp, Sgd};
 use homonym::random::Random;
 use homonym::sampling::segments::{linear_starts, read_segment};
-use homonym::sampling::{Augmentation, BatchSpec, LabelledTracks, TrainingSet};
+use homonym::sampling::{Augmentation, BatchSpec, Drawer, Drawing, LabelledTracks, TrainingSet};
 use homonym::store::{Encoder, Precision, Spec, Store, Writer};
-use homonym::train::{End, ObjectiveSpec, Report, TrainConfig, Validation, train};
+use homonym::train::{End, OBJECTIVES, ObjectiveSpec, Report, TrainConfig, Validation, train};
 use homonym::{Error, Monitor, Result};
 use serde_json::Value;
 
@@ -199,7 +201,19 @@ fn all_objectives_learn_and_are_resumed() {
         (Recipe { bands: BANDS, ..Recipe::default() }, with(ObjectiveSpec::Siamese { negatives: 4, margin: 0.4 })),
         (Recipe { bands: BANDS, ..Recipe::default() }, with(ObjectiveSpec::Joint { weight: 0.5, dropout: 0.2 })),
         (magnitudes, TrainConfig { track, ..classifier }),
+        (Recipe { bands: BANDS, ..Recipe::default() }, with(ObjectiveSpec::Contrastive { margin: 1.0 })),
+        (
+            Recipe { bands: BANDS, ..Recipe::default() },
+            with(ObjectiveSpec::NormalisedClassification { temperature: 0.1 }),
+        ),
+        (Recipe { bands: BANDS, ..Recipe::default() }, with(ObjectiveSpec::Prototypical { shots: 2 })),
+        (Recipe { bands: BANDS, ..Recipe::default() }, with(ObjectiveSpec::NtXent { temperature: 0.1 })),
     ];
+    let kind = |objective: &ObjectiveSpec| serde_json::to_value(objective).unwrap()["kind"].clone();
+    for named in &OBJECTIVES {
+        let tested = cases.iter().any(|(_, config)| kind(&config.objective) == named.name);
+        assert!(tested || named.name == "triplet", "{}", named.name); // triplets have tests of their own
+    }
     for (recipe, config) in cases {
         let world = World::with_recipe(recipe);
         let undisturbed = with_threads(1, || world.outcome("whole", &config, false));
@@ -224,6 +238,47 @@ fn all_objectives_learn_and_are_resumed() {
     assert!(error.contains("magnitudes"), "{error}");
     let odd = TrainConfig { objective: ObjectiveSpec::Joint { weight: -1.0, dropout: 0.5 }, ..config() };
     assert!(world.train("m", &odd, false, &()).unwrap_err().to_string().contains("objective"));
+}
+
+/// Two views of a segment without labels, and what near segments of a track are.
+#[test]
+fn segments_of_a_track_are_near_each_other_where_asked_for() {
+    let world = World::new();
+    let tracks = LabelledTracks::new(&world.store, &world.all().train, "path", None).unwrap();
+    let size = BatchSpec { artists: 20, samples: 3 };
+    let groups = |near, change| {
+        let batch = Drawer::new(&tracks, (Drawing::ByArtist { near }, size), change, 36, 1).batch(4);
+        let read = |index| {
+            let mut segment = vec![0.0; 36 * BANDS];
+            batch.read(index, &mut segment);
+            segment
+        };
+        (0..60).map(read).collect::<Vec<_>>()
+    };
+    let equal = |segments: &[Vec<f32>]| segments.chunks(3).filter(|group| group[0] == group[1]).count();
+    let still = Augmentation::default();
+    assert_eq!(equal(&groups(Some(0), still)), 20, "the same segments");
+    assert!(equal(&groups(Some(0), Augmentation { level: 3.0, ..still })) == 0, "changed anew");
+    assert!(equal(&groups(None, still)) < 10, "anywhere, but for tracks shorter than a segment");
+    let mut moved = 0;
+    for group in groups(Some(5), still).chunks(3) {
+        let shifted = |by: usize, a: &[f32], b: &[f32]| a[by * BANDS..] == b[..(36 - by) * BANDS];
+        for other in &group[1..] {
+            let by = (0..=5).find(|&by| shifted(by, &group[0], other) || shifted(by, other, &group[0]));
+            moved += usize::from(by.expect("at most five frames away") > 0);
+        }
+    }
+    assert!(moved > 10, "{moved}");
+    let config = TrainConfig {
+        objective: ObjectiveSpec::NtXent { temperature: 0.1 },
+        proximity: Some(0.0),
+        artist_column: "path".to_owned(),
+        ..config()
+    };
+    let (_, log) = world.outcome("m", &config, false);
+    assert!(log.iter().any(|line| line["event"] == "step" && line["loss"].as_f64().unwrap() > 0.0));
+    let passes = TrainConfig { objective: ObjectiveSpec::Classification { dropout: 0.5 }, ..config };
+    assert!(world.train("m", &passes, false, &()).unwrap_err().to_string().contains("proximity"));
 }
 
 #[test]

@@ -34,5 +34,6 @@ pub use ops::image::Image;
 pub use ops::nearest::{Neighbour, WeightedPoints};
 pub use ops::peak::peak;
 pub use ops::pool::{MaxPool, max_pool, max_pool_grad, mean_pool, mean_pool_grad};
+pub use ops::softmin::softmin;
 pub use ops::spectrum::{Bands, HalfTransform, band_sums, power_spectrum, spectrum};
 pub use tiles::{NoTiles, Tiles};

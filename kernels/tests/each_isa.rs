@@ -307,6 +307,28 @@ fn tanh_is_right_at_the_ends_and_normalise_at_zero() {
 }
 
 #[test]
+fn softmin_matches_its_definition() {
+    each_isa(|isa| {
+        for length in [1, 2, 7, 8, 15, 16, 17, 33, 100, 1000] {
+            let mut x: Vec<f32> = Values::new(length as u64).take(length).iter().map(|x| 40.0 + 39.0 * x).collect();
+            x[length / 2] = f32::INFINITY;
+            x[length - 1] = 3.0;
+            let least = x.iter().fold(f64::INFINITY, |least, &x| least.min(x.into()));
+            let weights: Vec<f64> = x.iter().map(|&x| (least - f64::from(x)).exp()).collect();
+            let total: f64 = weights.iter().sum();
+            softmin(isa, &mut x);
+            for (at, (own, weight)) in x.iter().zip(weights).enumerate() {
+                let want = weight / total;
+                assert!((f64::from(*own) - want).abs() <= 1e-6 * want + 1e-34, "{isa} {length} {at}: {own} {want}");
+            }
+        }
+        let mut far = [1e6f32, 1e6 + 100.0, f32::INFINITY];
+        softmin(isa, &mut far);
+        assert_eq!(far, [1.0, 0.0, 0.0], "{isa}");
+    });
+}
+
+#[test]
 fn dense_and_its_gradients_match_their_definitions() {
     each_isa(|isa| {
         for (inputs, outputs) in [(1, 1), (3, 17), (448, 32), (448, 256), (147, 5), (16, 16)] {

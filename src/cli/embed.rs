@@ -8,6 +8,7 @@ use super::{Console, Outcome};
 use crate::Result;
 use crate::catalogue::filter::{Filter, matching};
 use crate::embed::{Embedder, Statistics, resample_tracks};
+use crate::linear::LinearMap;
 use crate::matrix::Matrix;
 use crate::models::{Arithmetic, Model};
 use crate::store::embeddings::Origin;
@@ -28,6 +29,9 @@ pub(super) struct Embed {
     #[arg(long, value_name = "KIND", num_args = 0..=1, require_equals = true, default_missing_value = "mel",
         conflicts_with = "model")]
     statistics: Option<Statistics>,
+    /// Map the points by what `fit` has learnt.
+    #[arg(long, value_name = "MAP.safetensors")]
+    linear: Option<PathBuf>,
     /// Where to write.
     #[arg(long, short, value_name = "PREFIX")]
     out: PathBuf,
@@ -68,13 +72,19 @@ impl Embed {
         let clock = std::time::Instant::now();
         let embedder =
             model.as_ref().map_or(Embedder::Statistics(self.statistics.unwrap_or_default()), Embedder::Model);
-        let embeddings = embedder.embed_to(&store, &rows, &self.out, console)?;
+        let map = self.linear.as_deref().map(LinearMap::open).transpose()?;
+        let embeddings = embedder.embed_to(&store, &rows, map.as_ref(), &self.out, console)?;
         if let (Some(model), Some(draws)) = (&model, self.resamples) {
             let points = resample_tracks(&store, &rows, model, draws.get(), 0, console)?;
+            let times = rows.len() * draws.get();
+            let mut points = Matrix::new(times, points.len().checked_div(times).unwrap_or(0), points);
+            if let Some(map) = &map {
+                points = map.apply(&points, &self.store)?;
+            }
             let mut name = self.out.clone().into_os_string();
             name.push(".resampled.npy");
             let width = draws.get() * embeddings.points.cols;
-            npy::write(std::path::Path::new(&name), &Matrix::new(rows.len(), width, points))?;
+            npy::write(std::path::Path::new(&name), &Matrix::new(rows.len(), width, points.data))?;
         }
         let summary = Summary {
             tracks: rows.len(),

@@ -11,6 +11,7 @@ use crate::catalogue::table::Table;
 use crate::disambiguate::{Calibration, read_decisions};
 use crate::experiment::Cell;
 use crate::frontend::Recipe;
+use crate::linear::{LinearMap, MapHeader};
 use crate::matrix::Matrix;
 use crate::models::{Header, Model};
 use crate::store::embeddings::{Embeddings, Origin};
@@ -126,6 +127,29 @@ pub(super) fn model(path: &Path, console: &Console, _: bool) -> Result<()> {
             ("training", json(&header.training)),
         ];
         two_columns(&lines)
+    })
+}
+
+pub(super) fn map(path: &Path, console: &Console, _: bool) -> Result<()> {
+    #[derive(Serialize)]
+    struct Report<'a> {
+        kind: &'static str,
+        hash: String,
+        #[serde(flatten)]
+        header: &'a MapHeader,
+    }
+    let map = LinearMap::open(path)?;
+    let report = Report { kind: "map", hash: map.hash()?, header: &map.header };
+    console.result("homonym.inspect/1", &report, || {
+        let MapHeader { method, values, dims, model, fit, .. } = &map.header;
+        let lines = [
+            ("linear map", report.hash.clone()),
+            ("method", method.clone()),
+            ("points", format!("{values} values to {dims}")),
+            ("learnt from", model.clone().unwrap_or("points of unknown origin".to_owned())),
+            ("fit", json(fit)),
+        ];
+        table(&lines)
     })
 }
 

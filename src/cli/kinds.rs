@@ -7,6 +7,7 @@ use super::{Console, config, experiment, inspect};
 use crate::catalogue::list::keys;
 use crate::catalogue::table::Table;
 use crate::disambiguate::{Calibration, Labels, read_decisions};
+use crate::linear::LinearMap;
 use crate::models::Model;
 use crate::store::embeddings::Embeddings;
 use crate::store::{Store, npy};
@@ -37,6 +38,13 @@ static KINDS: &[Kind] = &[
         inspect: inspect::store,
         verify: verify_store,
         covers: ALL,
+    },
+    Kind {
+        name: "a linear map (.safetensors)",
+        recognises: |path| has_extension(path, &["safetensors"]) && LinearMap::is_at(path),
+        inspect: inspect::map,
+        verify: |path, _| LinearMap::open(path).map(drop),
+        covers: FORM,
     },
     Kind {
         name: "a model (.safetensors)",

@@ -19,6 +19,7 @@ mod experiment;
 mod explain;
 mod export;
 mod extract;
+mod fit;
 mod info;
 mod inspect;
 mod kinds;
@@ -29,6 +30,7 @@ mod report;
 mod run;
 mod split;
 mod train;
+mod transform;
 mod verify;
 
 use std::process::ExitCode;
@@ -73,6 +75,8 @@ enum Verb {
     Train(train::Train),
     Embed(embed::Embed),
     Combine(combine::Combine),
+    Fit(fit::Fit),
+    Transform(transform::Transform),
     Cluster(cluster::Cluster),
     Calibrate(calibrate::Calibrate),
     Split(split::Split),
@@ -117,6 +121,8 @@ impl Verb {
             Self::Train(verb) => verb.run(console),
             Self::Embed(verb) => verb.run(console),
             Self::Combine(verb) => verb.run(console),
+            Self::Fit(verb) => verb.run(console),
+            Self::Transform(verb) => verb.run(console),
             Self::Cluster(verb) => verb.run(console),
             Self::Calibrate(verb) => verb.run(console),
             Self::Split(verb) => verb.run(console),

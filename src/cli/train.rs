@@ -10,7 +10,7 @@ use crate::catalogue::filter::{Filter, matching};
 use crate::models::{Arithmetic, Model};
 use crate::sampling::TrainingSet;
 use crate::store::Store;
-use crate::train::{End, PRESETS, Report, TrainConfig, UNLIMITED, preset, train};
+use crate::train::{End, OBJECTIVES, PRESETS, Report, TrainConfig, UNLIMITED, overlay, preset, train};
 use crate::{Error, Monitor as _, Result};
 
 /// Train a network on the tracks of a feature store.
@@ -31,6 +31,9 @@ pub(super) struct Train {
     /// A TOML file with settings that differ from the preset's.
     #[arg(long, value_name = "FILE.toml", env = "HOMONYM_CONFIG")]
     config: Option<PathBuf>,
+    /// What to learn by, with the settings of the configuration or else its defaults, in place of the preset's.
+    #[arg(long, value_parser = objective_names())]
+    objective: Option<String>,
     /// Length of a segment in seconds: 9 or 3 in the paper.
     #[arg(long, value_name = "SECONDS")]
     segment: Option<f64>,
@@ -71,6 +74,10 @@ pub(super) struct Train {
 
 pub(super) fn preset_names() -> PossibleValuesParser {
     PRESETS.iter().map(|preset| PossibleValue::new(preset.name).help(preset.help)).into()
+}
+
+fn objective_names() -> PossibleValuesParser {
+    OBJECTIVES.iter().map(|objective| PossibleValue::new(objective.name).help(objective.help)).into()
 }
 
 #[derive(Serialize)]
@@ -129,6 +136,10 @@ impl Train {
         let mut config = (preset(&self.preset)?.config)();
         if let Some(path) = &self.config {
             config = config::overlay(&config, path)?;
+        }
+        if let Some(kind) = &self.objective {
+            let kind = serde_json::json!({ "objective": { "kind": kind } });
+            config = overlay(&config, kind).map_err(|problem| Error::setting("--objective", problem))?;
         }
         config.segment = self.segment.unwrap_or(config.segment);
         config.steps = self.steps.unwrap_or(if self.minutes.is_some() { UNLIMITED } else { config.steps });

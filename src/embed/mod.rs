@@ -15,6 +15,7 @@ use rayon::prelude::*;
 pub use statistics::Statistics;
 
 use crate::hash::fnv1a;
+use crate::linear::LinearMap;
 use crate::matrix::Matrix;
 use crate::models::{Model, Standardisation, TrackVector};
 use crate::random::Random;
@@ -46,15 +47,25 @@ impl Embedder<'_> {
         self.embed_from(store, rows, None, monitor)
     }
 
-    /// As [`embed`](Self::embed), for work that may be stopped: the points are written to the files of `prefix`, and what
-    /// a network had embedded is kept in `PREFIX.checkpoint` until then, to go on from.
+    /// As [`embed`](Self::embed), for work that may be stopped: the points, behind a map where one is given, are written to
+    /// the files of `prefix`, and what a network had embedded is kept in `PREFIX.checkpoint` until then, to go on from.
     ///
     /// # Errors
     /// As [`embed_tracks`], and for files that cannot be written.
-    pub fn embed_to(self, store: &Store, rows: &[usize], prefix: &Path, monitor: &dyn Monitor) -> Result<Embeddings> {
+    pub fn embed_to(
+        self,
+        store: &Store,
+        rows: &[usize],
+        map: Option<&LinearMap>,
+        prefix: &Path,
+        monitor: &dyn Monitor,
+    ) -> Result<Embeddings> {
         let destination = Destination::create(prefix)?;
         let checkpoint = beside(prefix, ".checkpoint");
-        let embeddings = self.embed_from(store, rows, Some(&checkpoint), monitor)?;
+        let mut embeddings = self.embed_from(store, rows, Some(&checkpoint), monitor)?;
+        if let Some(map) = map {
+            embeddings = map.apply_to(embeddings, store.folder())?;
+        }
         destination.write(&embeddings)?;
         output::remove(&checkpoint)?;
         Ok(embeddings)

@@ -1,10 +1,17 @@
 //! Losses on the embeddings of a batch: value and gradient.
 
 mod classification;
+mod contrastive;
 mod cosine;
+mod directions;
+mod nt_xent;
+mod prototypes;
 
 pub use classification::softmax_cross_entropy;
+pub use contrastive::contrastive;
 pub use cosine::cosine_hinge;
+pub use nt_xent::nt_xent;
+pub use prototypes::{normalised_softmax, prototypical};
 
 use homonym_kernels as kernels;
 

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 pub use classifier_cnn::{ClassifierCnn, ClassifierCnnSpec};
 pub use metric_cnn::{MetricCnn, MetricCnnSpec, Squash, TemporalPooling};
+pub(crate) use model::tensor_values;
 pub use model::{FORMAT, Header, Layer, Model, Standardisation, TrackVector};
 
 use crate::Result;

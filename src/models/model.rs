@@ -270,7 +270,7 @@ impl Model {
         if header.format != FORMAT {
             return Err(wrong(format!("format {}, while this version reads {FORMAT}", header.format)));
         }
-        let read = |name: &str, size: usize| values(&tensors, name, size).map_err(&wrong);
+        let read = |name: &str, size: usize| tensor_values(&tensors, name, size).map_err(&wrong);
         let bands = header.front_end.bands;
         let input = Standardisation { scale: read("input.scale", bands)?, shift: read("input.shift", bands)? };
         let unusable = |error: Error| wrong(format!("a header where {error}"));
@@ -313,7 +313,7 @@ fn checksum<S: AsRef<[usize]>>(header: &str, mut tensors: Vec<(&str, S, &[u8])>)
 }
 
 /// The finite values of a tensor of the right size, or what is wrong with it.
-fn values(tensors: &SafeTensors<'_>, name: &str, size: usize) -> Result<Vec<f32>, String> {
+pub(crate) fn tensor_values(tensors: &SafeTensors<'_>, name: &str, size: usize) -> Result<Vec<f32>, String> {
     let tensor = tensors.tensor(name).map_err(|_| format!("no tensor `{name}`"))?;
     if tensor.dtype() != Dtype::F32 || Some(tensor.data().len()) != size.checked_mul(4) {
         return Err(format!("tensor `{name}` of {:?} {:?} instead of {size} f32", tensor.dtype(), tensor.shape()));

@@ -1,10 +1,12 @@
 //! Optimisers: a step along the gradient, with a state as long as the parameters.
 
+mod lbfgs;
 mod rms_prop;
 mod sgd;
 
 use serde::{Deserialize, Serialize};
 
+pub use lbfgs::{Minimum, minimise};
 pub use rms_prop::RmsProp;
 pub use sgd::Sgd;
 

@@ -31,7 +31,10 @@ impl Default for BatchSpec {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Drawing {
     /// `N` artists × `n` segments (paper, section 3.2).
-    ByArtist,
+    ByArtist {
+        /// Frames from the first segment of a track within which more of it begin; anywhere in the track if not given.
+        near: Option<usize>,
+    },
     /// `N·n` segments of passes over all samples, each pass in an order of its own.
     Passes,
     /// `N·n` anchors of such passes, each followed by another segment of its artist and by segments of other artists.
@@ -46,7 +49,7 @@ impl BatchSpec {
     pub fn fit(self, drawing: Drawing, artists: usize) -> Result<Self> {
         let Self { artists: wanted, samples } = self;
         match drawing {
-            Drawing::ByArtist if wanted < 2 || samples < 2 => {
+            Drawing::ByArtist { .. } if wanted < 2 || samples < 2 => {
                 let problem = format!("{wanted} artists × {samples} samples make no triplets; use at least 2 × 2");
                 return Err(Error::setting("batch", problem));
             }
@@ -62,7 +65,7 @@ impl BatchSpec {
             return Err(Error::Failed(format!("training needs tracks of at least 2 artists, there are {artists}")));
         }
         match drawing {
-            Drawing::ByArtist => Ok(Self { artists: wanted.min(artists), ..self }),
+            Drawing::ByArtist { .. } => Ok(Self { artists: wanted.min(artists), ..self }),
             Drawing::Passes | Drawing::Tuples { .. } => Ok(self),
         }
     }
@@ -99,7 +102,7 @@ impl<'t, 's> Drawer<'t, 's> {
     ) -> Self {
         let draws = |track: usize| 0..tracks.draws(track, segment_frames) as u32;
         let samples = match drawing {
-            Drawing::ByArtist => Vec::new(),
+            Drawing::ByArtist { .. } => Vec::new(),
             _ => (0..tracks.tracks()).flat_map(|track| draws(track).map(move |draw| (track as u32, draw))).collect(),
         };
         let artist_of = tracks.artist_of_tracks();
@@ -116,7 +119,7 @@ impl<'t, 's> Drawer<'t, 's> {
             labels: BatchLabels { per_artist: 1, tags: Vec::new(), artists: Vec::new() },
         };
         match self.drawing {
-            Drawing::ByArtist => self.by_artist(&mut random, &mut batch),
+            Drawing::ByArtist { near } => self.by_artist(near, &mut random, &mut batch),
             Drawing::Passes => {
                 for place in self.places(step) {
                     let (track, draw) = self.sample(place);
@@ -137,7 +140,7 @@ impl<'t, 's> Drawer<'t, 's> {
         batch
     }
 
-    fn by_artist(&self, random: &mut Random, batch: &mut Batch<'s>) {
+    fn by_artist(&self, near: Option<usize>, random: &mut Random, batch: &mut Batch<'s>) {
         let BatchSpec { artists, samples } = self.size;
         batch.labels.per_artist = samples;
         for artist in random.sample(self.tracks.artists(), artists) {
@@ -146,8 +149,16 @@ impl<'t, 's> Drawer<'t, 's> {
             while order.len() < samples {
                 order.extend(random.sample(tracks.len(), samples - order.len()));
             }
-            for place in order {
-                self.add(batch, tracks[place], None, random);
+            for (at, &place) in order.iter().enumerate() {
+                let before = order[..at].iter().position(|&earlier| earlier == place);
+                match near.zip(before) {
+                    None => self.add(batch, tracks[place], None, random),
+                    Some((near, before)) => {
+                        let first = batch.segments[batch.segments.len() - at + before].1;
+                        let start = self.tracks.start_near(tracks[place], first, near, self.segment_frames, random);
+                        self.add_at(batch, tracks[place], start);
+                    }
+                }
             }
         }
     }
@@ -194,6 +205,10 @@ impl<'t, 's> Drawer<'t, 's> {
             Some(draw) => self.tracks.start_in(track, draw, self.segment_frames, random),
             None => self.tracks.start(track, self.segment_frames, random),
         };
+        self.add_at(batch, track, start);
+    }
+
+    fn add_at(&self, batch: &mut Batch<'s>, track: usize, start: usize) {
         batch.segments.push((self.tracks.tracks[track].frames, start));
         batch.labels.tags.push(self.tracks.tags(track).to_vec());
         batch.labels.artists.push(self.artist_of[track] as u32);

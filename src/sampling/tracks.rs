@@ -135,6 +135,20 @@ impl<'s> LabelledTracks<'s> {
         }
     }
 
+    /// A random start of a segment in a track, at most `near` frames before or behind another.
+    pub(super) fn start_near(
+        &self,
+        track: usize,
+        first: usize,
+        near: usize,
+        segment_frames: usize,
+        random: &mut Random,
+    ) -> usize {
+        let last = self.tracks[track].frames.len().saturating_sub(segment_frames).min(first + near);
+        let earliest = first.saturating_sub(near).min(last);
+        earliest + random.below(last - earliest + 1)
+    }
+
     fn window(&self, track: usize, draw: usize) -> Option<Range<usize>> {
         let Track { frames, samples, .. } = &self.tracks[track];
         Some((*samples)?.place(draw, frames.len(), |seconds| self.recipe.seconds_to_frames(seconds)))

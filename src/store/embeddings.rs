@@ -53,10 +53,20 @@ impl Embeddings {
         Ok(Self { points, table, origin })
     }
 
-    /// Reads `PREFIX.npy`, `PREFIX.csv` and, where it exists, `PREFIX.json`.
+    /// Reads `PREFIX.npy`, `PREFIX.csv` and, where it exists, `PREFIX.json`. A matrix named whole, `X.npy`, may be without
+    /// a table; its rows then have just a number, in the column `row`.
     pub fn open(prefix: &Path) -> Result<Self> {
-        let points = npy::read(&beside(prefix, ".npy"))?;
-        let table = Table::read(&beside(prefix, ".csv"))?;
+        let whole = prefix.extension().is_some_and(|extension| extension == "npy");
+        let prefix = &if whole { prefix.with_extension("") } else { prefix.to_owned() };
+        let points: Matrix<f32> = npy::read(&beside(prefix, ".npy"))?;
+        let path = beside(prefix, ".csv");
+        let table = match whole && !path.exists() {
+            true => Table {
+                columns: vec!["row".to_owned()],
+                rows: (0..points.rows).map(|row| vec![row.to_string()]).collect(),
+            },
+            false => Table::read(&path)?,
+        };
         let origin = Recorded::read(&beside(prefix, ".json"))?.map(|recorded| recorded.origin);
         Self::new(points, table, origin, prefix)
     }

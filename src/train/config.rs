@@ -7,7 +7,7 @@ use crate::frontend::Recipe;
 use crate::mining::{MiningSpec, Negatives};
 use crate::models::{Arithmetic, ClassifierCnnSpec, Layer, NetworkSpec, TrackVector};
 use crate::optim::{Optimizer, Sgd};
-use crate::sampling::{Augmentation, BatchSpec};
+use crate::sampling::{Augmentation, BatchSpec, Drawing};
 use crate::{Error, Result};
 
 /// A number of steps that no run reaches.
@@ -33,6 +33,10 @@ pub struct TrainConfig {
     pub standardise: bool,
     /// The catalogue column that says who the artist is.
     pub artist_column: String,
+    /// Where an artist of a batch has no more tracks, or is one (`artist_column = "path"`): seconds from its first segment
+    /// within which its others begin; 0 takes the same segment, changed at random anew. Anywhere in the track if not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proximity: Option<f64>,
     /// Share of the old in the running average of the parameters that is evaluated and kept; 0 keeps the parameters of the
     /// last update, as the paper does.
     pub averaging: f32,
@@ -89,6 +93,7 @@ impl Default for TrainConfig {
             segment: 9.0,
             margin: 0.2,
             standardise: false,
+            proximity: None,
             averaging: 0.0,
             arithmetic: Arithmetic::F32,
             artist_column: "artist".to_owned(),
@@ -115,6 +120,7 @@ impl TrainConfig {
             ((0.0..1.0).contains(&self.averaging), "averaging", "must be within 0..1"),
             (self.l2 >= 0.0 && self.l2.is_finite(), "l2", "must not be negative"),
             ((0.0..1.0).contains(&self.validation.share), "validation.share", "must be within 0..1"),
+            (self.proximity.is_none_or(|seconds| seconds >= 0.0), "proximity", "must not be negative"),
             (self.validation.every > 0, "validation.every", "must be positive"),
             (self.validation.patience > 0, "validation.patience", "must be positive"),
             (self.validation.segments > 0, "validation.segments", "must be positive"),
@@ -124,10 +130,26 @@ impl TrainConfig {
             return Err(Error::setting(name, problem));
         }
         self.augmentation.validate()?;
-        self.objective.validate()?;
+        self.objective.validate(self.batch.samples)?;
+        if self.proximity.is_some() && !matches!(self.objective.drawing(), Drawing::ByArtist { .. }) {
+            return Err(Error::setting(
+                "proximity",
+                "has no meaning for an objective whose batches are not drawn by artist",
+            ));
+        }
         self.track.validate()?;
         self.mining.validate()?;
         self.optimizer.validate()
+    }
+
+    /// How batches are drawn from features of this recipe.
+    pub(super) fn drawing(&self, recipe: &Recipe) -> Drawing {
+        match (self.objective.drawing(), self.proximity) {
+            (Drawing::ByArtist { .. }, Some(seconds)) => {
+                Drawing::ByArtist { near: Some((seconds / recipe.frame_seconds()).round() as usize) }
+            }
+            (drawing, _) => drawing,
+        }
     }
 }
 
@@ -179,6 +201,23 @@ pub const PRESETS: &[Preset] = &[
         },
         recipe: Recipe::default,
     },
+    Preset {
+        name: "instances",
+        help: "without labels: each segment, changed at random twice, finds its other self in the batch (NT-Xent)",
+        config: || TrainConfig {
+            objective: ObjectiveSpec::NtXent { temperature: 0.1 },
+            proximity: Some(0.0),
+            augmentation: Augmentation { level: 6.0, equaliser: 3.0, band_mask: 0.2, time_mask: 0.2 },
+            ..unlabelled()
+        },
+        recipe: Recipe::default,
+    },
+    Preset {
+        name: "proximity",
+        help: "without labels (McCallum 2019): triplets whose positive begins within 10 s of the anchor",
+        config: || TrainConfig { proximity: Some(10.0), ..unlabelled() },
+        recipe: Recipe::default,
+    },
 ];
 
 /// The preset called `name`.
@@ -187,6 +226,11 @@ pub fn preset(name: &str) -> Result<&'static Preset> {
         let known: Vec<&str> = PRESETS.iter().map(|preset| preset.name).collect();
         Error::setting("preset", format!("there is no `{name}`; there are {}", known.join(", ")))
     })
+}
+
+/// Each track is its own artist.
+fn unlabelled() -> TrainConfig {
+    TrainConfig { artist_column: "path".to_owned(), batch: BatchSpec { artists: 48, samples: 2 }, ..best() }
 }
 
 /// Mel bands of magnitudes.

@@ -10,7 +10,7 @@ mod updater;
 mod validation;
 
 pub use config::{PRESETS, Preset, TrainConfig, UNLIMITED, Validation, preset};
-pub use objective::ObjectiveSpec;
+pub use objective::{NamedObjective, OBJECTIVES, ObjectiveSpec};
 pub use overlay::overlay;
 pub use state::path as state_path;
 pub use trainer::{End, Report, train};

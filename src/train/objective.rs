@@ -4,7 +4,9 @@ use homonym_kernels::{self as kernels, GemmScratch, Isa};
 use serde::{Deserialize, Serialize};
 
 use super::config::TrainConfig;
-use crate::loss::{cosine_hinge, softmax_cross_entropy, triplet_loss};
+use crate::loss::{
+    contrastive, cosine_hinge, normalised_softmax, nt_xent, prototypical, softmax_cross_entropy, triplet_loss,
+};
 use crate::mining::{BatchLabels, mine};
 use crate::nn::{Init, ParamTable};
 use crate::random::Random;
@@ -37,14 +39,84 @@ pub enum ObjectiveSpec {
         #[serde(default = "siamese_margin")]
         margin: f32,
     },
+    /// Pairs: those of an artist near each other, those of two at least `margin` apart.
+    Contrastive {
+        /// The distance from which on two artists are far enough.
+        #[serde(default = "one")]
+        margin: f32,
+    },
+    /// Softmax and cross-entropy over the training artists by the direction of their centroids alone.
+    NormalisedClassification {
+        /// What cosines are divided by.
+        #[serde(default = "temperature")]
+        temperature: f32,
+    },
+    /// Episodes: the first segments of each artist of a batch make its prototype, the others must find it.
+    Prototypical {
+        /// Segments of a prototype.
+        #[serde(default = "two")]
+        shots: usize,
+    },
+    /// Each segment must find the others of its artist among all of the batch, by cosine.
+    NtXent {
+        /// What cosines are divided by.
+        #[serde(default = "temperature")]
+        temperature: f32,
+    },
     /// The triplet loss plus `weight` times classification, which keeps it from collapsing.
     Joint {
         /// Weight of the classification.
+        #[serde(default = "tenth")]
         weight: f32,
         /// As of `classification`.
         #[serde(default = "half")]
         dropout: f32,
     },
+}
+
+/// A named objective: what the command line shows.
+pub struct NamedObjective {
+    /// Its name, the `kind` of a configuration.
+    pub name: &'static str,
+    /// One line of help.
+    pub help: &'static str,
+}
+
+/// All objectives.
+pub static OBJECTIVES: [NamedObjective; 8] = [
+    NamedObjective { name: "triplet", help: "mined triplets: an artist's segments nearer than others by a margin" },
+    NamedObjective { name: "classification", help: "softmax over the training artists" },
+    NamedObjective { name: "siamese", help: "triplets by cosine: a hinge with four random negatives" },
+    NamedObjective { name: "contrastive", help: "pairs: of an artist near each other, of two a margin apart" },
+    NamedObjective {
+        name: "normalised-classification",
+        help: "softmax over cosines with the artists' centroids, by a temperature",
+    },
+    NamedObjective {
+        name: "prototypical",
+        help: "episodes: the mean of some segments is the prototype that the others must find",
+    },
+    NamedObjective {
+        name: "nt-xent",
+        help: "each segment finds the others of its artist in the batch, by cosine and temperature",
+    },
+    NamedObjective { name: "joint", help: "triplets, with a tenth of classification" },
+];
+
+fn one() -> f32 {
+    1.0
+}
+
+fn two() -> usize {
+    2
+}
+
+fn temperature() -> f32 {
+    0.1
+}
+
+fn tenth() -> f32 {
+    0.1
 }
 
 fn half() -> f32 {
@@ -60,8 +132,8 @@ fn siamese_margin() -> f32 {
 }
 
 impl ObjectiveSpec {
-    /// Checks the ranges.
-    pub(super) fn validate(&self) -> Result<()> {
+    /// Checks the ranges, given the segments of an artist in a batch.
+    pub(super) fn validate(&self, samples: usize) -> Result<()> {
         let dropout = |rate: f32| (0.0..1.0).contains(&rate);
         let (good, problem) = match *self {
             Self::Triplet => (true, ""),
@@ -69,6 +141,14 @@ impl ObjectiveSpec {
             Self::Siamese { negatives, margin } => {
                 (negatives > 0 && margin > 0.0 && margin <= 2.0, "needs a negative, and a margin within 0..=2")
             }
+            Self::Contrastive { margin } => (margin > 0.0 && margin.is_finite(), "margin must be positive"),
+            Self::NormalisedClassification { temperature } | Self::NtXent { temperature } => {
+                (temperature > 0.0 && temperature.is_finite(), "temperature must be positive")
+            }
+            Self::Prototypical { shots } => (
+                (1..samples).contains(&shots),
+                "needs a shot, and more samples of an artist (`batch.samples`) than shots",
+            ),
             Self::Joint { weight, dropout: rate } => (
                 dropout(rate) && weight >= 0.0 && weight.is_finite(),
                 "dropout must be within 0..1, weight not negative",
@@ -80,8 +160,12 @@ impl ObjectiveSpec {
     /// How the batches of this objective are drawn.
     pub(super) fn drawing(&self) -> Drawing {
         match *self {
-            Self::Triplet | Self::Joint { .. } => Drawing::ByArtist,
-            Self::Classification { .. } => Drawing::Passes,
+            Self::Triplet
+            | Self::Joint { .. }
+            | Self::Contrastive { .. }
+            | Self::Prototypical { .. }
+            | Self::NtXent { .. } => Drawing::ByArtist { near: None },
+            Self::Classification { .. } | Self::NormalisedClassification { .. } => Drawing::Passes,
             Self::Siamese { negatives, .. } => Drawing::Tuples { negatives },
         }
     }
@@ -118,7 +202,7 @@ pub(super) struct Points<'a> {
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Verdict {
     pub(super) loss: f32,
-    /// The share that still teaches: kept triplets of all pairs, rows of another class, negatives within the margin.
+    /// The share that still teaches: kept triplets of all pairs, rows taken for another class, negatives within the margin.
     pub(super) active: f64,
 }
 
@@ -128,6 +212,9 @@ impl Objective {
         if matches!(config.objective, ObjectiveSpec::Classification { .. } | ObjectiveSpec::Joint { .. }) {
             params.add("classifier.weight", &[dims, artists], Init::He { fan_in: dims });
             params.add("classifier.bias", &[artists], Init::Zero);
+        }
+        if matches!(config.objective, ObjectiveSpec::NormalisedClassification { .. }) {
+            params.add("classifier.centroids", &[artists, dims], Init::He { fan_in: dims });
         }
         let scratch = GemmScratch::default();
         Self { config: config.clone(), isa, dims, params, scratch }
@@ -146,14 +233,24 @@ impl Objective {
         d_embeddings: &mut [f32],
         d_params: &mut [f32],
     ) -> Verdict {
+        let (embeddings, dims, size) = (points.embeddings, self.dims, points.labels.per_artist);
+        let verdict = |(loss, active)| Verdict { loss, active };
         match self.config.objective {
             ObjectiveSpec::Triplet => self.triplets(points, d_embeddings),
             ObjectiveSpec::Classification { dropout } => {
                 self.classes(points, (1.0, dropout), params, d_embeddings, d_params)
             }
             ObjectiveSpec::Siamese { negatives, margin } => {
-                let (loss, active) = cosine_hinge(margin, points.embeddings, self.dims, 2 + negatives, d_embeddings);
-                Verdict { loss, active }
+                verdict(cosine_hinge(margin, embeddings, dims, 2 + negatives, d_embeddings))
+            }
+            ObjectiveSpec::Contrastive { margin } => verdict(contrastive(margin, embeddings, dims, size, d_embeddings)),
+            ObjectiveSpec::NormalisedClassification { temperature } => {
+                let labelled = (embeddings, &points.labels.artists[..]);
+                verdict(normalised_softmax(temperature, labelled, params, dims, d_embeddings, d_params))
+            }
+            ObjectiveSpec::Prototypical { shots } => verdict(prototypical(shots, embeddings, dims, size, d_embeddings)),
+            ObjectiveSpec::NtXent { temperature } => {
+                verdict(nt_xent(temperature, embeddings, dims, size, d_embeddings))
             }
             ObjectiveSpec::Joint { weight, dropout } => {
                 let triplets = self.triplets(points, d_embeddings);

@@ -78,6 +78,9 @@ pub fn train(
     config.network.check_front_end(store.recipe())?;
     let (tracks, held_out) = labelled(store, set, config)?;
     tracks.check_segment(config.segment)?;
+    if config.proximity.is_some() && set.train.samples.is_some() {
+        return Err(Error::setting("proximity", "has no meaning for a dataset, which says where segments are"));
+    }
     let frames = store.recipe().seconds_to_frames(config.segment);
     let model = fresh_model(store, config, &tracks, &held_out, frames)?;
     let network = model.network()?;
@@ -173,8 +176,8 @@ struct Run<'a> {
 
 impl Run<'_> {
     fn run(&mut self, monitor: &dyn Monitor) -> Result<Report> {
-        let TrainConfig { objective, batch, augmentation, seed, .. } = self.config;
-        let drawing = objective.drawing();
+        let TrainConfig { batch, augmentation, seed, .. } = self.config;
+        let drawing = self.config.drawing(&self.model.header.front_end);
         let size = batch.fit(drawing, self.tracks.artists())?;
         let mut drawer = Drawer::new(self.tracks, (drawing, size), *augmentation, self.frames, *seed);
         monitor.begin("training", Some(self.config.steps).filter(|&steps| steps < UNLIMITED));

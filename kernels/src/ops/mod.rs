@@ -15,4 +15,5 @@ mod math;
 pub(crate) mod nearest;
 pub(crate) mod peak;
 pub(crate) mod pool;
+pub(crate) mod softmin;
 pub(crate) mod spectrum;

@@ -348,7 +348,7 @@ mod tests {
         assert!(
             html.contains(&format!("<style>{STYLE}</style>")) && html.contains(&format!("<script>{SCRIPT}</script>"))
         );
-        let attribute = policy.replace('\'', "&#x27;");
+        let attribute = policy.replace('\'', "&#x27;").replace('/', "&#x2f;");
         assert!(html.contains(&format!("<meta http-equiv=\"Content-Security-Policy\" content=\"{attribute}\">")));
     }
 

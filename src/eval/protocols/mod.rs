@@ -1,4 +1,4 @@
-//! The paper's three tests of an embedding (section 4.1), on labelled track embeddings of artists unseen in training.
+//! The paper's three tests of an embedding (section 4.1) and the tutorial's retrieval, on labelled track embeddings of artists unseen in training.
 //!
 //! Everything random is drawn from a seed; repeats draw anew and are averaged. Counts of tests, pairs and names are
 //! totals over all repeats.
@@ -6,6 +6,7 @@
 mod classification;
 mod clustering;
 mod names;
+mod retrieval;
 mod spread;
 mod threshold;
 mod tracks;
@@ -16,6 +17,7 @@ pub use classification::{Classification, run as classification};
 pub use clustering::{Clustering, FoldResult, NameResult, run as clustering};
 pub use names::NamesLeftOut;
 pub(crate) use names::{Name, names};
+pub use retrieval::{DEPTHS, Retrieval, run as retrieval};
 pub use spread::Spread;
 pub use threshold::Objective;
 pub use tracks::TracksLeftOut;
@@ -42,7 +44,7 @@ pub struct Protocol {
 }
 
 /// All protocols.
-pub static PROTOCOLS: [Protocol; 3] = [
+pub static PROTOCOLS: [Protocol; 4] = [
     Protocol {
         name: "classification",
         help: "Accuracy of finding a track's artist as the nearest of all artist models (mean track embeddings)",
@@ -56,6 +58,12 @@ pub static PROTOCOLS: [Protocol; 3] = [
         help: "Equal error rate of telling by distance whether a track belongs to an artist model",
         options: TRIALS,
         run: |embeddings, options, monitor| verification::run(embeddings, options, monitor).map(Report::Verification),
+    },
+    Protocol {
+        name: "retrieval",
+        help: "Recall at 1 (the accuracy of the nearest neighbour) to 8, and MAP, of finding tracks of the same artist",
+        options: &["within", "across", "part_column"],
+        run: |embeddings, options, monitor| retrieval::run(embeddings, options, monitor).map(Report::Retrieval),
     },
     Protocol {
         name: "clustering",
@@ -163,6 +171,8 @@ pub enum Report {
     Classification(Classification),
     /// Of `verification`.
     Verification(Verification),
+    /// Of `retrieval`.
+    Retrieval(Retrieval),
     /// Of `clustering`.
     Clustering(Clustering),
 }
@@ -172,6 +182,7 @@ impl fmt::Display for Report {
         match self {
             Self::Classification(report) => report.fmt(f),
             Self::Verification(report) => report.fmt(f),
+            Self::Retrieval(report) => report.fmt(f),
             Self::Clustering(report) => report.fmt(f),
         }
     }
