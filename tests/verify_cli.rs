@@ -7,7 +7,8 @@ use std::process::Command;
 
 use homonym::audio::AudioInfo;
 use homonym::catalogue::table::Table;
-use homonym::disambiguate::{Calibration, Labels, read_decisions};
+use homonym::disambiguate::{Calibration, Labels, calibrate, read_decisions};
+use homonym::eval::protocols::Options;
 use homonym::extract::{Extraction, Sink};
 use homonym::frontend::Recipe;
 use homonym::matrix::Matrix;
@@ -142,15 +143,17 @@ fn embeddings() {
 fn calibrations() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("c.json");
-    let figure = serde_json::json!({ "value": 0.5, "interval": [0.25, 0.75] });
-    let calibration = serde_json::json!({
-        "origin": { "model": "m", "frontend": "f" }, "objective": "ami", "threshold": 0.8, "ami": figure, "ari": figure,
-        "precision": figure, "recall": figure, "names": 3, "tracks": 30,
-        "membership": { "intercept": 1.0, "slope": 2.0, "spread": 0.5, "pairs": 9, "brier": 0.1,
-            "calibration_error": 0.05, "rates": [{ "probability": 0.8, "own": 0.9, "others": 0.1 }] },
-    });
-    serde_json::from_value::<Calibration>(calibration).unwrap().write(&path).unwrap();
-    damage(&path, usize::MAX, || Calibration::verify(&path).and_then(|()| Calibration::open(&path)));
+    // Six artists of four tracks each, loosely around places of their own.
+    let place = |track: usize| [(track % 6) as f32 + 0.1 * (track as f32).sin(), (track as f32 * 0.7).cos()];
+    let table = Table {
+        columns: vec!["artist".to_owned()],
+        rows: (0..24).map(|track| vec![format!("artist {}", track % 6)]).collect(),
+    };
+    let points = Matrix::new(24, 2, (0..24).flat_map(place).collect());
+    let embeddings = Embeddings { points, table, origin: None };
+    let options = Options { folds: 2, repeats: 2, ..Options::default() };
+    calibrate(&embeddings, &options, &()).unwrap().write(&path).unwrap();
+    damage(&path, 2048, || Calibration::verify(&path).and_then(|()| Calibration::open(&path)));
 }
 
 /// Formats without a checksum: nothing panics, and what cannot be read says why. Their values are not guarded.

@@ -149,7 +149,7 @@ pub(super) fn map(path: &Path, console: &Console, _: bool) -> Result<()> {
             ("learnt from", model.clone().unwrap_or("points of unknown origin".to_owned())),
             ("fit", json(fit)),
         ];
-        table(&lines)
+        two_columns(&lines)
     })
 }
 

@@ -68,7 +68,8 @@ impl Run {
         extract::remark(&extracted, &extraction, console);
         let store = Store::open(&folder)?;
         let rows: Vec<usize> = (0..store.len()).collect();
-        let embeddings = Embedder::Model(&model).embed_to(&store, &rows, &self.out.join("embeddings"), console)?;
+        let embeddings =
+            Embedder::Model(&model).embed_to(&store, &rows, None, &self.out.join("embeddings"), console)?;
         let labels = self.out.join("labels.csv");
         if let Some(calibration) = &calibration {
             calibration.check(&embeddings, &self.model)?;

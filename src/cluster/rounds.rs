@@ -387,7 +387,7 @@ impl Rounds {
             .zip(found.par_chunks_mut(CHUNK * K))
             .for_each(|(queries, found)| self.points.nearest(isa, queries, 0..self.points.len(), None, found));
         for (&query, list) in queries.iter().zip(found.chunks_exact(K)) {
-            let list: [Neighbour; K] = (&*list).try_into().expect("chunks of K");
+            let list: [Neighbour; K] = list.try_into().expect("chunks of K");
             self.learn(query as usize, self.surroundings(&list, list[K - 1].squared));
         }
     }

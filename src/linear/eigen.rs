@@ -212,7 +212,7 @@ mod tests {
         check(&unit, 6);
         check(&[1.0; 49], 7);
         // Eigenvalues over twenty decades, and a matrix in two blocks.
-        let graded: Vec<f64> = (0..64).map(|at| 10f64.powi(-((at / 8 + at % 8) as i32) * 3 / 2)).collect();
+        let graded: Vec<f64> = (0..64).map(|at| 10f64.powi(-(at / 8 + at % 8) * 3 / 2)).collect();
         check(&graded, 8);
         let blocks = [2.0, 1.0, 0.0, 0.0, 1.0, 2.0, 0.0, 0.0, 0.0, 0.0, 5.0, -3.0, 0.0, 0.0, -3.0, 5.0];
         check(&blocks, 4);

@@ -37,7 +37,7 @@ pub(super) fn targets(data: &Data, count: usize, isa: Isa) -> Vec<u32> {
         let places = &mut targets[class.start * count..class.end * count];
         places.par_chunks_mut(CHUNK * count).zip(queries.par_chunks(CHUNK)).for_each(|(places, queries)| {
             let mut found = vec![Neighbour::NONE; places.len()];
-            points.nearest(isa, queries, None, &mut found);
+            points.nearest(isa, queries, 0..points.len(), None, &mut found);
             for (place, neighbour) in places.iter_mut().zip(found).filter(|(_, found)| found.place != u32::MAX) {
                 *place = class.start as u32 + neighbour.place;
             }
