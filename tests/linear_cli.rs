@@ -50,7 +50,8 @@ fn maps_are_learnt_applied_and_judged() {
     for method in &METHODS {
         let fitted = json(path, &format!("fit {0} all --out {0}.safetensors --where part=model --dims 3", method.name));
         assert_eq!((&fitted["method"], &fitted["dims"]), (&method.name.into(), &3.into()));
-        assert_eq!(fitted["rows"], 96);
+        // The track without artist teaches nothing about artists.
+        assert_eq!(fitted["rows"], if method.supervised { 96 } else { 97 });
         let mapped = json(path, &format!("transform {0}.safetensors all --out {0}", method.name));
         let model = format!("m1+{}", fitted["map_hash"].as_str().unwrap());
         assert_eq!((&mapped["dims"], &mapped["origin"]["model"]), (&3.into(), &model.as_str().into()));
@@ -86,7 +87,7 @@ fn what_cannot_be_done_is_told() {
     json(path, "fit lda all --out map.safetensors");
     for (arguments, code, says) in [
         ("fit lda all --out map.safetensors", 2, "--force"),
-        ("fit lda alone.npy --out x.safetensors", 1, "artist"),
+        ("fit lda alone.npy --out x.safetensors", 2, "no column `artist`"),
         ("fit qda all --out x.safetensors", 2, "pca"),
         ("fit pca all --out x.safetensors --shrinkage 0.1", 2, "--shrinkage: has no meaning for pca"),
         ("fit lda all --out x.safetensors --dims 12", 2, "12 is more than the 11"),
@@ -94,13 +95,14 @@ fn what_cannot_be_done_is_told() {
         ("transform map.safetensors nothing --out x", 1, "nothing.npy"),
         ("transform all.csv all --out x", 1, "a map that `homonym fit` made"),
         ("embed store --model map.safetensors --out x", 1, "store"),
-        ("inspect all.csv", 1, "a linear map"),
+        ("inspect nothing", 1, "a linear map"),
     ] {
         let told = fails(path, arguments, code);
         assert!(told.contains(says), "{arguments}: {told}");
     }
-    let json = std::fs::read_to_string(path.join("all.json")).unwrap().replace("m1", "m2");
-    std::fs::write(path.join("all.json"), json).unwrap();
+    let mut other = Embeddings::open(&path.join("all")).unwrap();
+    other.origin.as_mut().unwrap().model = "m2".to_owned();
+    other.write(&path.join("all")).unwrap();
     let told = fails(path, "transform map.safetensors all --out x", 1);
     assert!(told.contains("embeddings of model m1"), "{told}");
     assert!(!path.join("x.npy").exists());
