@@ -206,7 +206,14 @@ fn all_objectives_learn_and_are_resumed() {
             Recipe { bands: BANDS, ..Recipe::default() },
             with(ObjectiveSpec::NormalisedClassification { temperature: 0.1 }),
         ),
-        (Recipe { bands: BANDS, ..Recipe::default() }, with(ObjectiveSpec::Prototypical { shots: 2 })),
+        (
+            Recipe { bands: BANDS, ..Recipe::default() },
+            TrainConfig {
+                validation: Validation { share: 0.0, ..config().validation },
+                steps: 120,
+                ..with(ObjectiveSpec::Prototypical { shots: 2 })
+            },
+        ),
         (Recipe { bands: BANDS, ..Recipe::default() }, with(ObjectiveSpec::NtXent { temperature: 0.1 })),
     ];
     let kind = |objective: &ObjectiveSpec| serde_json::to_value(objective).unwrap()["kind"].clone();
