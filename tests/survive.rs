@@ -2,6 +2,8 @@
 //! `tools/survive` does the same with many more kills.
 #![cfg(all(unix, feature = "cli"))]
 
+mod common;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::process::ExitStatusExt as _;
@@ -13,13 +15,9 @@ use homonym::matrix::Matrix;
 use homonym::random::Random;
 use homonym::store::npy;
 
-const KILL: i32 = 9;
+use common::{homonym, told, write_chord};
 
-fn homonym(folder: &Path, arguments: &str) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_homonym"));
-    command.current_dir(folder).args(arguments.split_whitespace()).stdin(Stdio::null());
-    command
-}
+const KILL: i32 = 9;
 
 fn run(folder: &Path, arguments: &str) -> Output {
     homonym(folder, arguments).output().unwrap()
@@ -27,10 +25,6 @@ fn run(folder: &Path, arguments: &str) -> Output {
 
 fn spawn(folder: &Path, arguments: &str) -> Child {
     homonym(folder, arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
-}
-
-fn told(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 fn must(folder: &Path, arguments: &str) {
@@ -46,31 +40,14 @@ fn fails(folder: &Path, arguments: &str, says: &[&str]) {
     assert!(says.iter().all(|says| told.contains(says)), "{arguments}: {told}");
 }
 
-/// A second and a half of an artist's chord in noise.
-fn write_track(path: &Path, artist: usize, track: usize) {
-    let spec = hound::WavSpec {
-        channels: 1,
-        sample_rate: 22_050,
-        bits_per_sample: 16,
-        sample_format: hound::SampleFormat::Int,
-    };
-    let mut writer = hound::WavWriter::create(path, spec).unwrap();
-    let mut random = Random::keyed(artist as u64, &[track as u64]);
-    for time in 0..33_075 {
-        let tone = |hertz: f64| (std::f64::consts::TAU * hertz * f64::from(time) / 22_050.0).sin();
-        let root = 200.0 * (artist + 1) as f64;
-        writer.write_sample(((tone(root) + 0.5 * random.normal()) * 4000.0) as i16).unwrap();
-    }
-    writer.finalize().unwrap();
-}
-
 /// Music, a store, a model and points to work on.
 fn world() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
     let mut catalogue = "path,artist\n".to_owned();
     for (artist, track) in (0..60).map(|place| (place / 6, place % 6)) {
-        write_track(&path.join(format!("{artist}-{track}.wav")), artist, track);
+        let file = path.join(format!("{artist}-{track}.wav"));
+        write_chord(&file, 2, 200.0 * (artist + 1) as f64, artist, track);
         catalogue += &format!("{artist}-{track}.wav,artist {artist}\n");
     }
     fs::write(path.join("c.csv"), catalogue).unwrap();
