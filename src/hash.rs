@@ -7,6 +7,11 @@ pub(crate) fn fnv1a(bytes: &[u8]) -> u64 {
     bytes.iter().fold(OFFSET, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(PRIME))
 }
 
+/// [`fnv1a`] in sixteen hexadecimal digits.
+pub(crate) fn digits(bytes: &[u8]) -> String {
+    format!("{:016x}", fnv1a(bytes))
+}
+
 #[cfg(test)]
 mod tests {
     #[test]

@@ -1,5 +1,6 @@
 //! Output files that appear as a whole or not at all, and the right to write them.
 
+use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -121,12 +122,19 @@ fn busy_or_io(subject: &Path, kind: &str, error: TryLockError) -> Error {
     }
 }
 
+/// `prefix` with `ending` appended, whatever dots it holds.
+pub(crate) fn beside(prefix: &Path, ending: &str) -> PathBuf {
+    let mut name = OsString::from(prefix);
+    name.push(ending);
+    name.into()
+}
+
 /// The place `.NAME` + `suffix` beside `path`.
 pub(crate) fn hidden_beside(path: &Path, suffix: &str) -> Result<PathBuf> {
     let name = path.file_name().ok_or_else(|| {
         Error::file(path, "the name of something to write", "none at the end of the path", "add a name")
     })?;
-    let mut hidden = std::ffi::OsString::from(".");
+    let mut hidden = OsString::from(".");
     hidden.push(name);
     hidden.push(suffix);
     Ok(path.with_file_name(hidden))

@@ -9,7 +9,8 @@ use common::{fails, homonym, json, json_of, told, write_wav};
 
 /// A second of a tone.
 fn write_tone(path: &Path, hertz: f64) {
-    write_wav(path, (0..22_050).map(|time| 0.3 * (std::f64::consts::TAU * hertz * f64::from(time) / 22_050.0).sin()));
+    let tone = |time| 0.3 * (std::f64::consts::TAU * hertz * f64::from(time) / 22_050.0).sin();
+    write_wav(path, 22_050, (0..22_050).map(tone));
 }
 
 #[test]

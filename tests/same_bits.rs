@@ -3,10 +3,11 @@
 //! `store.rs` every kind of extraction, `cluster/tests.rs` large sets with ties.)
 #![cfg(all(feature = "cli", feature = "report"))]
 
+mod common;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use homonym::matrix::Matrix;
@@ -18,27 +19,21 @@ use homonym::train::{TrainConfig, overlay, preset, train};
 use homonym::{Error, Monitor};
 use homonym_kernels::{ISA_VARIABLE, Isa};
 
+use common::{homonym, told, write_wav};
+
 const ARTISTS: usize = 20;
 const TRACKS: usize = 4;
 const STEPS: u64 = 9;
 
 /// A second and a half of an artist's chord in noise, at a rate that has to be changed.
 fn write_track(path: &Path, artist: usize, track: usize) {
-    let spec = hound::WavSpec {
-        channels: 1,
-        sample_rate: 24_000,
-        bits_per_sample: 16,
-        sample_format: hound::SampleFormat::Int,
-    };
-    let mut writer = hound::WavWriter::create(path, spec).unwrap();
     let mut random = Random::keyed(artist as u64, &[track as u64]);
-    for time in 0..36_000 {
+    let chord = (0..36_000).map(|time| {
         let tone = |hertz: f64| (std::f64::consts::TAU * hertz * f64::from(time) / 24_000.0).sin();
         let root = 120.0 * (artist + 1) as f64;
-        let sample = tone(root) + tone(root * 2.5) + 0.5 * random.normal();
-        writer.write_sample((sample * 4000.0) as i16).unwrap();
-    }
-    writer.finalize().unwrap();
+        0.12 * (tone(root) + tone(root * 2.5) + 0.5 * random.normal())
+    });
+    write_wav(path, 24_000, chord);
 }
 
 /// A folder with music, settings, and points enough for the clustering of large sets.
@@ -87,10 +82,9 @@ fn pipeline(world: &Path, (own, from): (&str, &str), threads: usize, isa: Isa) {
     fs::create_dir(world.join(own)).unwrap();
     for step in PIPELINE {
         let step = step.replace("OWN", own).replace("FROM", from);
-        let mut command = Command::new(env!("CARGO_BIN_EXE_homonym"));
-        command.current_dir(world).env(ISA_VARIABLE, isa.name()).args(["--threads", &threads.to_string()]);
-        let output = command.args(step.split_whitespace()).output().unwrap();
-        assert!(output.status.success(), "{step}: {}", String::from_utf8_lossy(&output.stderr));
+        let mut command = homonym(world, &format!("--threads {threads} {step}"));
+        let output = command.env(ISA_VARIABLE, isa.name()).output().unwrap();
+        assert!(output.status.success(), "{step}: {}", told(&output));
     }
 }
 
@@ -145,8 +139,7 @@ impl Monitor for StopAfter {
 fn stops_and_other_thread_counts_between_them_leave_no_trace() {
     let world = world();
     let path = world.path();
-    let mut extract = Command::new(env!("CARGO_BIN_EXE_homonym"));
-    assert!(extract.current_dir(path).args(["extract", "c.csv", "--out", "s"]).status().unwrap().success());
+    assert!(homonym(path, "extract c.csv --out s").status().unwrap().success());
     let store = Store::open(path.join("s")).unwrap();
     let set = TrainingSet::of_rows(&store, &(0..store.len()).collect::<Vec<_>>()).unwrap();
     let run = |out: &str, threads: usize, resume: bool, monitor: &dyn Monitor| {

@@ -37,6 +37,11 @@ impl Format {
     }
 }
 
+/// Whether a table of this name is JSON Lines.
+pub(crate) fn is_json_lines(path: &Path) -> bool {
+    matches!(Format::of(path), Format::JsonLines)
+}
+
 impl Table {
     /// Reads a table: tab-separated where the name ends in `.tsv` or `.tab`, JSON Lines (one object a line; the union
     /// of their keys are the columns) for `.jsonl` and `.ndjson`, else CSV. The text must be UTF-8, with or without a

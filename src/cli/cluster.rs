@@ -8,7 +8,7 @@ use super::{Console, Outcome};
 use crate::catalogue::table::Table;
 use crate::cluster::{Checkpoint, Dendrogram, linkage_resumable};
 use crate::monitor::Monitor as _;
-use crate::output::Output;
+use crate::output::{Output, beside};
 use crate::store::npy;
 use crate::{Error, Result};
 
@@ -60,9 +60,7 @@ impl Cluster {
         }
         let output = Output::create(&self.out)?;
         console.begin("cluster", Some(points.rows.saturating_sub(1) as u64));
-        let mut kept = self.out.clone().into_os_string();
-        kept.push(".checkpoint");
-        let checkpoint = Checkpoint::new(kept.into(), self.resume);
+        let checkpoint = Checkpoint::new(beside(&self.out, ".checkpoint"), self.resume);
         let tree = linkage_resumable(&points, &checkpoint, console);
         console.end();
         let tree = tree?;

@@ -11,6 +11,7 @@ use crate::embed::{Embedder, Statistics, resample_tracks};
 use crate::linear::LinearMap;
 use crate::matrix::Matrix;
 use crate::models::{Arithmetic, Model};
+use crate::output::beside;
 use crate::store::embeddings::Origin;
 use crate::store::npy;
 
@@ -81,10 +82,8 @@ impl Embed {
             if let Some(map) = &map {
                 points = map.apply(&points, &self.store)?;
             }
-            let mut name = self.out.clone().into_os_string();
-            name.push(".resampled.npy");
             let width = draws.get() * embeddings.points.cols;
-            npy::write(std::path::Path::new(&name), &Matrix::new(rows.len(), width, points.data))?;
+            npy::write(&beside(&self.out, ".resampled.npy"), &Matrix::new(rows.len(), width, points.data))?;
         }
         let summary = Summary {
             tracks: rows.len(),

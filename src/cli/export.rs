@@ -1,13 +1,13 @@
 //! `homonym export`: labels beside the user's own columns.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::Serialize;
 use serde_json::json;
 
 use super::{Console, Outcome};
 use crate::catalogue::list::keys;
-use crate::catalogue::table::Table;
+use crate::catalogue::table::{Table, is_json_lines};
 use crate::disambiguate::{Labels, numbered_names};
 use crate::output::write_whole;
 use crate::{Error, Result};
@@ -105,8 +105,4 @@ fn beside_objects(text: &str, added: &Table) -> String {
         out += &format!("{inner}{comma}{}}}\n", members.collect::<Vec<_>>().join(","));
     }
     out
-}
-
-fn is_json_lines(path: &Path) -> bool {
-    path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("jsonl") || ending.eq_ignore_ascii_case("ndjson"))
 }

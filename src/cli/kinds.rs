@@ -1,7 +1,7 @@
 //! The kinds of files that this software makes or reads: how each is recognised, shown and verified.
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::{Console, config, experiment, inspect};
 use crate::catalogue::list::keys;
@@ -9,6 +9,7 @@ use crate::catalogue::table::Table;
 use crate::disambiguate::{Calibration, Labels, read_decisions};
 use crate::linear::LinearMap;
 use crate::models::Model;
+use crate::output::beside;
 use crate::store::embeddings::Embeddings;
 use crate::store::{Store, npy};
 use crate::train::TrainConfig;
@@ -55,7 +56,7 @@ static KINDS: &[Kind] = &[
     },
     Kind {
         name: "embeddings (PREFIX, or PREFIX.npy beside PREFIX.json)",
-        recognises: |path| !path.exists() && ["npy", "csv"].iter().all(|ending| beside(path, ending).is_file()),
+        recognises: |path| !path.exists() && [".npy", ".csv"].iter().all(|ending| beside(path, ending).is_file()),
         inspect: inspect::embeddings,
         verify: |path, _| Embeddings::verify(path),
         covers: ALL,
@@ -121,14 +122,6 @@ fn has_extension(path: &Path, extensions: &[&str]) -> bool {
     path.is_file() && path.extension().is_some_and(is)
 }
 
-/// `prefix` with a dot and `ending` appended, whatever dots it holds.
-fn beside(prefix: &Path, ending: &str) -> PathBuf {
-    let mut name = prefix.as_os_str().to_owned();
-    name.push(".");
-    name.push(ending);
-    name.into()
-}
-
 /// Whether the first line of JSON Lines is a decision, sound or not.
 fn holds_decisions(path: &Path) -> bool {
     use std::io::{BufRead as _, BufReader, Read as _};
@@ -151,7 +144,7 @@ fn verify_store(path: &Path, console: &Console) -> Result<()> {
 fn verify_matrix(path: &Path, _: &Console) -> Result<()> {
     npy::read_finite::<f64>(path)?;
     let prefix = path.with_extension("");
-    if beside(&prefix, "json").is_file() && beside(&prefix, "csv").is_file() {
+    if beside(&prefix, ".json").is_file() && beside(&prefix, ".csv").is_file() {
         return Embeddings::verify(&prefix);
     }
     Ok(())

@@ -22,7 +22,7 @@ use crate::random::Random;
 use crate::sampling::TrackSegments;
 use crate::sampling::segments::linear_starts;
 use crate::store::Store;
-use crate::store::embeddings::{Destination, Embeddings, Origin, beside};
+use crate::store::embeddings::{Destination, Embeddings, Origin};
 use crate::{Error, Monitor, Result, output};
 use checkpoint::Checkpoint;
 
@@ -61,7 +61,7 @@ impl Embedder<'_> {
         monitor: &dyn Monitor,
     ) -> Result<Embeddings> {
         let destination = Destination::create(prefix)?;
-        let checkpoint = beside(prefix, ".checkpoint");
+        let checkpoint = output::beside(prefix, ".checkpoint");
         let mut embeddings = self.embed_from(store, rows, Some(&checkpoint), monitor)?;
         if let Some(map) = map {
             embeddings = map.apply_to(embeddings, store.folder())?;

@@ -14,7 +14,7 @@ use crate::catalogue::table::Table;
 use crate::embed::{Embedder, Statistics};
 use crate::extract::Extraction;
 use crate::frontend::Recipe;
-use crate::hash::fnv1a;
+use crate::hash::digits;
 use crate::models::Model;
 use crate::output::write_whole;
 use crate::random::Random;
@@ -101,7 +101,7 @@ impl<'a> World<'a> {
         let rules =
             json!([within, across, folds, tracks, name_folds, repeats, artist_column, env!("CARGO_PKG_VERSION")]);
         let all = json!([cell, rules, self.catalogue_hash(), self.stores.keys().collect::<Vec<_>>()]);
-        format!("{:016x}", fnv1a(all.to_string().as_bytes()))
+        digits(all.to_string().as_bytes())
     }
 
     fn result_path(&self, cell: &Cell) -> PathBuf {

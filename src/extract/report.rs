@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::listing::Listing;
 use crate::audio::{AudioInfo, Health};
+use crate::catalogue::table::is_json_lines;
 use crate::output::Output;
 use crate::{Error, Result};
 
@@ -57,8 +58,7 @@ impl<'a> Report<'a> {
     /// Begins a report at `path`: JSON Lines where its name ends in `.jsonl` or `.ndjson`, else CSV.
     pub(super) fn create(path: &'a Path, listing: &'a Listing) -> Result<Self> {
         let output = Output::create(path)?;
-        let lines = path.extension().is_some_and(|ending| ending == "jsonl" || ending == "ndjson");
-        let to = if lines {
+        let to = if is_json_lines(path) {
             Format::JsonLines(BufWriter::new(output))
         } else {
             Format::Csv(Box::new(csv::Writer::from_writer(output)))

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{FrameStream, FrontEnd, front_end};
 use crate::audio::RATES;
-use crate::hash::fnv1a;
+use crate::hash::digits;
 use crate::{Error, Result};
 
 /// Largest transform; at 768 kHz it still resolves 12 Hz.
@@ -122,7 +122,7 @@ impl Recipe {
     /// fields in declared order. Stable across platforms and releases; a new field changes it only by being there.
     pub fn hash(&self) -> String {
         let json = serde_json::to_vec(self).expect("a recipe is plain data");
-        format!("{:016x}", fnv1a(&json))
+        digits(&json)
     }
 
     /// Frames of a signal of that many seconds, rounded to whole samples: 1 + ⌊samples/hop⌋. 9 s give 388, 3 s 130.

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 
-use crate::hash::fnv1a;
+use crate::hash::digits;
 use crate::matrix::Matrix;
 use crate::models::{Standardisation, tensor_values};
 use crate::output::write_whole;
@@ -113,7 +113,7 @@ impl LinearMap {
 
     /// Sixteen hexadecimal digits that tell maps apart.
     pub fn hash(&self) -> Result<String> {
-        Ok(format!("{:016x}", fnv1a(&self.to_bytes()?)))
+        Ok(digits(&self.to_bytes()?))
     }
 
     /// Writes the map, whole or not at all.

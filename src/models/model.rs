@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Arithmetic, Network, NetworkSpec};
 use crate::frontend::Recipe;
-use crate::hash::fnv1a;
+use crate::hash::digits;
 use crate::output::write_whole;
 use crate::{Error, Result};
 
@@ -193,7 +193,7 @@ impl Model {
     /// Sixteen hexadecimal digits that tell models apart: FNV-1a of the file's bytes without checksum and what rides along.
     pub fn hash(&self) -> Result<String> {
         let tensors = self.tensors(&[])?;
-        Ok(format!("{:016x}", fnv1a(&self.serialise(tensors)?)))
+        Ok(digits(&self.serialise(tensors)?))
     }
 
     /// Writes the model, whole or not at all; `extra` tensors (an optimiser's state) ride along.

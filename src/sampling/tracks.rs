@@ -8,7 +8,7 @@ use crate::catalogue::groups::Groups;
 use crate::catalogue::samples::Samples;
 use crate::catalogue::table::Table;
 use crate::frontend::Recipe;
-use crate::hash::fnv1a;
+use crate::hash::digits;
 use crate::models::Segments;
 use crate::random::Random;
 use crate::store::{Frames, Store};
@@ -194,7 +194,7 @@ impl<'s> LabelledTracks<'s> {
         };
         let artists: Vec<Vec<_>> = self.artists.iter().map(|tracks| tracks.iter().map(track).collect()).collect();
         let json = serde_json::to_vec(&artists).expect("lengths, tags and samples are plain data");
-        format!("{:016x}", fnv1a(&json))
+        digits(&json)
     }
 }
 

@@ -1,9 +1,8 @@
 //! Embeddings on disk: `PREFIX.npy` (n × d, f32), `PREFIX.csv` (their rows, in the same order) and, where known,
 //! `PREFIX.json` (which model and front end made them, and the checksums of the other two).
 
-use std::ffi::OsString;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -12,7 +11,7 @@ use super::npy;
 use super::seal::{self, Seal};
 use crate::catalogue::table::Table;
 use crate::matrix::Matrix;
-use crate::output::{self, Output};
+use crate::output::{self, Output, beside};
 use crate::{Error, Result};
 
 /// Points with what is known about each of them.
@@ -173,13 +172,6 @@ impl Recorded {
         let (npy, csv) = (sum(NPY), sum(CSV));
         Ok(Some(Self { origin, npy, csv, seal }))
     }
-}
-
-/// `prefix` with `ending` appended, whatever dots it holds.
-pub(crate) fn beside(prefix: &Path, ending: &str) -> PathBuf {
-    let mut name = OsString::from(prefix);
-    name.push(ending);
-    name.into()
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::models::Model;
+use crate::output::beside;
 use crate::{Error, Result};
 
 /// Progress of a run.
@@ -26,9 +27,7 @@ pub(super) struct Progress {
 
 /// Where the state of a run to `out` is kept while it runs.
 pub fn path(out: &Path) -> PathBuf {
-    let mut name = out.as_os_str().to_owned();
-    name.push(".state");
-    name.into()
+    beside(out, ".state")
 }
 
 /// All the numbers that training changes, each as long as the parameters of network and objective together.

@@ -44,14 +44,10 @@ pub(crate) fn told(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// Mono samples in -1..=1 as a 16-bit WAV file of 22,050 Hz.
-pub(crate) fn write_wav(path: &Path, samples: impl Iterator<Item = f64>) {
-    let spec = hound::WavSpec {
-        channels: 1,
-        sample_rate: 22_050,
-        bits_per_sample: 16,
-        sample_format: hound::SampleFormat::Int,
-    };
+/// Mono samples in -1..=1 as a 16-bit WAV file of `rate` Hz.
+pub(crate) fn write_wav(path: &Path, rate: u32, samples: impl Iterator<Item = f64>) {
+    let spec =
+        hound::WavSpec { channels: 1, sample_rate: rate, bits_per_sample: 16, sample_format: hound::SampleFormat::Int };
     let mut writer = hound::WavWriter::create(path, spec).unwrap();
     for sample in samples {
         writer.write_sample((sample * 32_767.0) as i16).unwrap();
@@ -66,5 +62,5 @@ pub(crate) fn write_chord(path: &Path, seconds: usize, root: f64, artist: usize,
         let tone = |hertz: f64| (std::f64::consts::TAU * hertz * time as f64 / 22_050.0).sin();
         0.12 * (tone(root) + tone(root * 2.5) + 0.5 * random.normal())
     });
-    write_wav(path, chord);
+    write_wav(path, 22_050, chord);
 }

@@ -23,7 +23,7 @@ use serde_json::{Map, Value, json};
 
 use super::table::Table;
 use super::{list, samples};
-use crate::hash::fnv1a;
+use crate::hash::digits;
 use crate::output::{Output, commit_together};
 use crate::{Error, Result};
 pub use artists::Source;
@@ -368,7 +368,7 @@ fn relative(path: &Path, folder: &Path) -> PathBuf {
 /// A fraction that names a catalogue: of its columns and rows.
 fn table_hash(table: &Table) -> String {
     let json = serde_json::to_vec(&(&table.columns, &table.rows)).expect("text is plain data");
-    format!("{:016x}", fnv1a(&json))
+    digits(&json)
 }
 
 #[cfg(test)]
