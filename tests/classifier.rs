@@ -153,9 +153,17 @@ fn inference_is_that_of_the_definition() {
         assert_eq!(x.len(), 2, "something to take the maximum of");
         (0..x[0].len()).map(|c| x.iter().map(|frame| frame[c]).fold(f64::MIN, f64::max)).collect()
     };
+    let moments = |x: &Frames| -> Vec<f64> {
+        let mean = |c: usize| x.iter().map(|frame| frame[c]).sum::<f64>() / x.len() as f64;
+        let deviation =
+            |c: usize| (x.iter().map(|frame| (frame[c] - mean(c)).powi(2)).sum::<f64>() / x.len() as f64).sqrt();
+        (0..x[0].len()).map(mean).chain((0..x[0].len()).map(deviation)).collect()
+    };
+    let moments: Vec<f64> = naive.last(case.input.clone(), false).0.iter().flat_map(moments).collect();
     let maxima: Vec<f64> = naive.last(case.input.clone(), false).0.iter().flat_map(largest).collect();
     let own = case.network.embed(&case.params, &segments, Layer::Features);
     assert!(worst(&own, &maxima) < FORWARD);
+    assert!(worst(&case.network.embed(&case.params, &segments, Layer::Moments), &moments) < FORWARD);
 }
 
 #[test]

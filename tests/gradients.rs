@@ -115,13 +115,34 @@ impl Case {
         Image { rows: self.frames, cols: self.bands, channels: 1, values: values.collect() }
     }
 
-    fn features(&self, params: &[f64], segment: &[f32]) -> Vec<f64> {
-        let mut image = self.compressed(segment);
-        for (layer, pool) in [(1, 2), (2, 3), (3, 3)] {
+    /// What the second and the third convolution leave behind their pools.
+    fn images(&self, params: &[f64], segment: &[f32]) -> [Image; 2] {
+        let apply = |image: Image, layer: usize, pool: usize| {
             let (w, b) = (self.group(&format!("conv{layer}.weight")), self.group(&format!("conv{layer}.bias")));
-            image = image.convolved(&params[w], &params[b]).pooled(pool);
-        }
-        let Image { rows, cols, channels, values } = image;
+            image.convolved(&params[w], &params[b]).pooled(pool)
+        };
+        let second = apply(apply(self.compressed(segment), 1, 2), 2, 3);
+        let third = apply(Image { values: second.values.clone(), ..second }, 3, 3);
+        [second, third]
+    }
+
+    /// Means and deviations over time, image by image.
+    fn moments(&self, params: &[f64], segment: &[f32]) -> Vec<f64> {
+        let of_image = |image: Image| {
+            let width = image.cols * image.channels;
+            let column = |place: usize| image.values.iter().skip(place).step_by(width);
+            let mean = |place: usize| column(place).sum::<f64>() / image.rows as f64;
+            let square = |place: usize| column(place).map(|x| x * x).sum::<f64>() / image.rows as f64;
+            let means: Vec<f64> = (0..width).map(mean).collect();
+            let deviations: Vec<f64> =
+                (0..width).map(|place| (square(place) - means[place].powi(2)).max(0.0).sqrt()).collect();
+            [means, deviations].concat()
+        };
+        self.images(params, segment).into_iter().flat_map(of_image).collect()
+    }
+
+    fn features(&self, params: &[f64], segment: &[f32]) -> Vec<f64> {
+        let [_, Image { rows, cols, channels, values }] = self.images(params, segment);
         let value = |row: usize, col: usize, channel: usize| values[(row * cols + col) * channels + channel];
         match self.spec.temporal_pooling {
             TemporalPooling::OverTime => (0..cols * channels)
@@ -171,10 +192,16 @@ impl Case {
         let params: Vec<f64> = self.params.iter().copied().map(f64::from).collect();
         let mut pass = self.network.training_pass();
         let clean = self.network.embed(&self.params, &segments, Layer::Embedding);
+        let moments = self.network.embed(&self.params, &segments, Layer::Moments);
+        let naive_moments: Vec<f64> =
+            self.segments.chunks(segments.size).flat_map(|segment| self.moments(&params, segment)).collect();
+        assert_eq!(moments.len(), naive_moments.len());
         let noisy = pass.forward(&self.params, &segments, NOISE).to_vec();
-        for (kind, own, naive) in
-            [("inference", clean, self.embeddings(&params, false)), ("training", noisy, self.embeddings(&params, true))]
-        {
+        for (kind, own, naive) in [
+            ("inference", clean, self.embeddings(&params, false)),
+            ("moments", moments, naive_moments),
+            ("training", noisy, self.embeddings(&params, true)),
+        ] {
             let error = own.iter().zip(&naive).map(|(&own, naive)| (f64::from(own) - naive).abs()).fold(0.0, f64::max);
             println!("{name}: {kind} forward pass within {error:.1e}");
             assert!(error < FORWARD, "{name}, {kind}: {error:e}");

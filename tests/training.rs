@@ -9,7 +9,8 @@ use homonym::embed::embed_tracks;
 use homonym::frontend::Recipe;
 use homonym::mining::{Negatives, Selection};
 use homonym::models::{
-    ClassifierCnnSpec, InMemory, Layer, MetricCnnSpec, Model, NetworkSpec, Segments, TemporalPooling,
+    ClassifierCnnSpec, InMemory, Layer, MetricCnnSpec, Model, NetworkSpec, Segments, Standardisation, TemporalPooling,
+    TrackVector,
 };
 use homonym::optim::{Optimizer, RmsProp, Sgd};
 use homonym::random::Random;
@@ -429,7 +430,7 @@ fn tracks_that_stand_for_all_come_in_twos_at_least() {
 /// A model after a few steps.
 fn small_model(world: &World) -> Model {
     let mut config = config();
-    config.track.standardise = true;
+    config.track = TrackVector { standardise: true, components: 5, ..config.track };
     world.train("m", &config, false, &()).unwrap();
     Model::open(&world.path("m")).unwrap()
 }
@@ -525,9 +526,13 @@ fn by_hand(world: &World, model: &Model, row: usize) -> Vec<f64> {
     let width = layer.width(&*network);
     let mean =
         |value: usize| rows.iter().skip(value).step_by(width).copied().map(f64::from).sum::<f64>() / count as f64;
-    let mapped =
-        |value: usize| mean(value) * f64::from(model.output.scale[value]) + f64::from(model.output.shift[value]);
-    let vector: Vec<f64> = (0..width).map(mapped).collect();
+    let Standardisation { scale, shift } = &model.output.values;
+    let mapped = |value: usize| mean(value) * f64::from(scale[value]) + f64::from(shift[value]);
+    let mut vector: Vec<f64> = (0..width).map(mapped).collect();
+    if model.header.track.components > 0 {
+        let dot = |component: &[f32]| component.iter().zip(&vector).map(|(&c, x)| f64::from(c) * x).sum::<f64>();
+        vector = model.output.components.iter_rows().map(dot).collect();
+    }
     let norm = vector.iter().map(|x| x * x).sum::<f64>().sqrt();
     vector.into_iter().map(|x| x / norm).collect()
 }
@@ -535,12 +540,14 @@ fn by_hand(world: &World, model: &Model, row: usize) -> Vec<f64> {
 #[test]
 fn tracks_become_points_on_the_sphere() {
     let world = World::new();
-    for layer in [Layer::Embedding, Layer::Features] {
+    for (layer, standardise, components) in
+        [(Layer::Embedding, false, 0), (Layer::Features, true, 0), (Layer::Moments, true, 7)]
+    {
         let mut config = TrainConfig { steps: 3, ..config() };
-        config.track.layer = layer;
-        config.track.standardise = layer == Layer::Features;
+        config.track = TrackVector { layer, standardise, components, ..config.track };
         world.train("m", &config, false, &()).unwrap();
         let model = Model::open(&world.path("m")).unwrap();
+        assert_eq!(model.output.components.rows, components);
         let rows = [0, 1, 20, 45]; // the first two are shorter than a segment
         let points = with_threads(1, || embed_tracks(&world.store, &rows, &model, &()).unwrap());
         assert_eq!(points, with_threads(3, || embed_tracks(&world.store, &rows, &model, &()).unwrap()));

@@ -12,7 +12,9 @@ use homonym::eval::protocols::Options;
 use homonym::extract::{Extraction, Sink};
 use homonym::frontend::Recipe;
 use homonym::matrix::Matrix;
-use homonym::models::{Arithmetic, FORMAT, Header, MetricCnnSpec, Model, NetworkSpec, Standardisation, TrackVector};
+use homonym::models::{
+    Arithmetic, FORMAT, Header, MetricCnnSpec, Model, NetworkSpec, Standardisation, TrackMap, TrackVector,
+};
 use homonym::store::embeddings::{Embeddings, Origin};
 use homonym::store::{Precision, Spec, Store, npy};
 use homonym::{Error, Result};
@@ -117,7 +119,7 @@ fn models() {
     };
     let input = Standardisation::identity(18);
     let built = network.build(18, 18, input.clone()).unwrap();
-    let (params, output) = (built.params().initial(1), Standardisation::identity(1));
+    let (params, output) = (built.params().initial(1), TrackMap::identity(1));
     Model { header, input, output, params, arithmetic: Arithmetic::F32 }.save(&path, &[("more", &[1.0])]).unwrap();
     Model::verify(&path).unwrap();
     damage(&path, 2048, || Model::open(&path));

@@ -17,7 +17,7 @@ pub use statistics::Statistics;
 use crate::hash::fnv1a;
 use crate::linear::LinearMap;
 use crate::matrix::Matrix;
-use crate::models::{Model, Standardisation, TrackVector};
+use crate::models::{Model, TrackMap, TrackVector};
 use crate::random::Random;
 use crate::sampling::TrackSegments;
 use crate::sampling::segments::linear_starts;
@@ -108,9 +108,8 @@ fn means_of_tracks(
     checkpoint: Option<&Path>,
     monitor: &dyn Monitor,
 ) -> Result<Vec<f32>> {
-    each_track(store, rows, model, 1, checkpoint, monitor, |_, embedded, point| {
-        let width = point.len();
-        point.copy_from_slice(&average(embedded, width, embedded.len() / width));
+    each_track(store, rows, model, 1, checkpoint, monitor, |_, embedded, width| {
+        average(embedded, width, embedded.len() / width)
     })
 }
 
@@ -124,17 +123,17 @@ pub fn resample_tracks(
     seed: u64,
     monitor: &dyn Monitor,
 ) -> Result<Vec<f32>> {
-    each_track(store, rows, model, draws, None, monitor, |(row, draw), embedded, point| {
-        let (width, mut random) = (point.len(), Random::keyed(seed, &[row as u64, draw as u64]));
+    each_track(store, rows, model, draws, None, monitor, |(row, draw), embedded, width| {
+        let mut random = Random::keyed(seed, &[row as u64, draw as u64]);
         let segments: Vec<&[f32]> = embedded.chunks_exact(width).collect();
         let drawn: Vec<f32> =
             (0..segments.len()).flat_map(|_| segments[random.below(segments.len())]).copied().collect();
-        point.copy_from_slice(&average(&drawn, width, segments.len()));
+        average(&drawn, width, segments.len())
     })
 }
 
 /// Embeds the segments of each track and lets `join` make its mean vector of them, `times` times: it gets (row, time), the
-/// segments and the place for the vector.
+/// segments and their width.
 fn each_track(
     store: &Store,
     rows: &[usize],
@@ -142,7 +141,7 @@ fn each_track(
     times: usize,
     checkpoint: Option<&Path>,
     monitor: &dyn Monitor,
-    join: impl Fn((usize, usize), &[f32], &mut [f32]) + Sync,
+    join: impl Fn((usize, usize), &[f32], usize) -> Vec<f32> + Sync,
 ) -> Result<Vec<f32>> {
     let header = &model.header;
     if store.recipe() != &header.front_end {
@@ -156,8 +155,8 @@ fn each_track(
     let network = model.network()?;
     let track = header.track;
     let parts = track.layer.parts(&*network);
-    let width: usize = parts.iter().sum();
-    let stride = times * width;
+    let (width, mapped) = (parts.iter().sum(), model.output.width());
+    let stride = times * mapped;
     let checkpoint = checkpoint.map(|path| Checkpoint::open(path, fingerprint(store, rows, model)?)).transpose()?;
     let (mut checkpoint, mut points) = checkpoint.map_or((None, Vec::new()), |(file, points)| (Some(file), points));
     let mut done = points.len() / stride;
@@ -177,9 +176,9 @@ fn each_track(
                 let starts = starts(track, frames.len(), header.frames);
                 let segments = TrackSegments::new(frames, &starts);
                 let embedded = network.embed(&model.params, &segments, track.layer);
-                for (time, point) in points.chunks_exact_mut(width).enumerate() {
-                    join((row, time), &embedded, point);
-                    finish(&model.output, track.sphere, &parts, point);
+                for (time, point) in points.chunks_exact_mut(mapped).enumerate() {
+                    let mean = join((row, time), &embedded, width);
+                    point.copy_from_slice(&finish(&model.output, track.sphere, &parts, mean));
                 }
                 monitor.advance(1);
                 Ok(())
@@ -227,20 +226,22 @@ pub(crate) fn average(rows: &[f32], width: usize, count: usize) -> Vec<f32> {
     means
 }
 
-/// Maps a mean vector and projects it onto the `sphere`, part by part and as a whole; portable, because a vector a track
-/// is no work.
-pub(crate) fn finish(output: &Standardisation, sphere: bool, parts: &[usize], point: &mut [f32]) {
-    output.apply(point);
+/// Maps a mean vector and projects it onto the `sphere`, as long as it has them part by part, and as a whole; portable,
+/// because a vector a track is no work.
+pub(crate) fn finish(map: &TrackMap, sphere: bool, parts: &[usize], mean: Vec<f32>) -> Vec<f32> {
+    let mut point = map.apply(mean);
     if !sphere {
-        return;
+        return point;
     }
-    let mut rest = &mut *point;
+    let parts = if map.components.rows == 0 { parts } else { &[] };
+    let mut rest = &mut point[..];
     for &part in parts {
         let (part, later) = rest.split_at_mut(part);
         homonym_kernels::normalise(homonym_kernels::Isa::PORTABLE, part);
         rest = later;
     }
-    homonym_kernels::normalise(homonym_kernels::Isa::PORTABLE, point);
+    homonym_kernels::normalise(homonym_kernels::Isa::PORTABLE, &mut point);
+    point
 }
 
 #[cfg(test)]

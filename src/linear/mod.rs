@@ -13,9 +13,11 @@ mod nca;
 mod pairs;
 mod pca;
 mod scatter;
+mod whitening;
 
 pub use learn::Descent;
 pub use map::{LinearMap, MapHeader};
+pub(crate) use whitening::half_whitening;
 
 use serde::Serialize;
 

@@ -6,13 +6,15 @@
 mod classifier_cnn;
 mod metric_cnn;
 mod model;
+mod track;
 
 use serde::{Deserialize, Serialize};
 
 pub use classifier_cnn::{ClassifierCnn, ClassifierCnnSpec};
 pub use metric_cnn::{MetricCnn, MetricCnnSpec, Squash, TemporalPooling};
 pub(crate) use model::tensor_values;
-pub use model::{FORMAT, Header, Layer, Model, Standardisation, TrackVector};
+pub use model::{FORMAT, Header, Layer, Model, Standardisation};
+pub use track::{TrackMap, TrackVector};
 
 use crate::Result;
 use crate::frontend::Recipe;
@@ -71,7 +73,9 @@ pub trait Network: Send + Sync {
     fn dims(&self) -> usize;
     /// Values of its other representation: below the last layer, or pooled in another way.
     fn features(&self) -> usize;
-    /// Inference: `n × dims` embeddings or `n × features` features.
+    /// Values of the means and deviations over time of its last images: [`Layer::Moments`].
+    fn moments(&self) -> usize;
+    /// Inference: `n ×` the width of the layer.
     fn embed(&self, params: &[f32], segments: &dyn Segments, layer: Layer) -> Vec<f32>;
     /// Chooses the arithmetic of [`embed`](Self::embed) and of the forward pass of training; f32 before.
     ///
@@ -91,6 +95,20 @@ pub trait TrainingPass: Send {
     fn backward(&mut self, params: &[f32], segments: &dyn Segments, d_embeddings: &[f32], grads: &mut [f32]);
     /// Writes what the last forward pass has learnt beside gradients, such as running statistics, after an update.
     fn settle(&self, _params: &mut [f32]) {}
+}
+
+/// The mean and then the deviation over time of each value of `rows` that are `out.len() / 2` long.
+fn moments_over_time<'a>(rows: impl ExactSizeIterator<Item = &'a [f32]> + Clone, out: &mut [f32]) {
+    let count = rows.len() as f32;
+    let (means, deviations) = out.split_at_mut(out.len() / 2);
+    means.fill(0.0);
+    deviations.fill(0.0);
+    rows.clone().for_each(|row| means.iter_mut().zip(row).for_each(|(mean, x)| *mean += x / count));
+    for row in rows {
+        let beside = deviations.iter_mut().zip(row).zip(&*means);
+        beside.for_each(|((sum, x), mean)| *sum += (x - mean).powi(2) / count);
+    }
+    deviations.iter_mut().for_each(|variance| *variance = variance.sqrt());
 }
 
 /// A network of the table, with its settings: what `[network]` in a configuration and a checkpoint hold.

@@ -6,9 +6,10 @@ use std::path::Path;
 use safetensors::tensor::{Dtype, SafeTensors, View};
 use serde::{Deserialize, Serialize};
 
-use super::{Arithmetic, Network, NetworkSpec};
+use super::{Arithmetic, Network, NetworkSpec, TrackMap, TrackVector};
 use crate::frontend::Recipe;
 use crate::hash::digits;
+use crate::matrix::Matrix;
 use crate::output::write_whole;
 use crate::{Error, Result};
 
@@ -23,6 +24,9 @@ pub enum Layer {
     Features,
     /// Both side by side, each projected onto the sphere, so that they weigh the same.
     Both,
+    /// What the last two convolutions find, before it is pooled over time: the mean over time of each value, and its
+    /// deviation, which says what comes and goes. Of the paper's network.
+    Moments,
 }
 
 impl Layer {
@@ -37,6 +41,7 @@ impl Layer {
             Self::Embedding => vec![network.dims()],
             Self::Features => vec![network.features()],
             Self::Both => vec![network.dims(), network.features()],
+            Self::Moments => vec![network.moments()],
         }
     }
 }
@@ -103,42 +108,6 @@ impl Moments {
     }
 }
 
-/// How the segments of a track become its vector (paper, section 4.1): linearly spaced (or side by side), averaged, mapped,
-/// projected back onto the sphere.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct TrackVector {
-    /// Segments of a track.
-    pub segments: usize,
-    /// Which numbers of the network.
-    pub layer: Layer,
-    /// Whether the mean vector is centred and scaled by what the training tracks showed, before the projection.
-    pub standardise: bool,
-    /// Whether the segments lie side by side in the middle of the track, fewer where it is too short for all, instead of
-    /// spread over it.
-    pub consecutive: bool,
-    /// Whether the mean vector is projected onto the sphere.
-    pub sphere: bool,
-}
-
-impl Default for TrackVector {
-    fn default() -> Self {
-        Self { segments: 10, layer: Layer::Embedding, standardise: false, consecutive: false, sphere: true }
-    }
-}
-
-impl TrackVector {
-    /// Checks the range.
-    pub fn validate(&self) -> Result<()> {
-        if self.segments > 0 { Ok(()) } else { Err(Error::setting("track.segments", "must be positive")) }
-    }
-
-    /// The map of mean vectors (rows of `width`) that these settings ask for, fitted to them.
-    pub fn output_map(&self, means: &[f32], width: usize) -> Standardisation {
-        if self.standardise { Standardisation::fit(means, width) } else { Standardisation::identity(width) }
-    }
-}
-
 /// A trained network with everything needed to embed a track.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Model {
@@ -147,7 +116,7 @@ pub struct Model {
     /// Per-band map behind the dynamic compression.
     pub input: Standardisation,
     /// Map of the mean vector of a track.
-    pub output: Standardisation,
+    pub output: TrackMap,
     /// The parameters, flat.
     pub params: Vec<f32>,
     /// How its network computes; not part of the file.
@@ -180,6 +149,8 @@ pub const FORMAT: u32 = 1;
 const KEY: &str = "homonym";
 /// The tensor (one `u32`) that holds the CRC-32 of all else.
 const CHECKSUM: &str = "checksum";
+/// The tensor of the directions that track vectors are reduced to, where they are.
+const COMPONENTS: &str = "output.components";
 
 impl Model {
     /// Builds the network.
@@ -223,9 +194,13 @@ impl Model {
             .iter()
             .map(|param| (param.name.clone(), tensor(param.shape.clone(), &self.params[param.range()])))
             .collect();
-        for (name, map) in [("input", &self.input), ("output", &self.output)] {
+        for (name, map) in [("input", &self.input), ("output", &self.output.values)] {
             tensors.push((format!("{name}.scale"), flat(&map.scale)));
             tensors.push((format!("{name}.shift"), flat(&map.shift)));
+        }
+        let Matrix { rows, cols, data } = &self.output.components;
+        if *rows > 0 {
+            tensors.push((COMPONENTS.to_owned(), tensor(vec![*rows, *cols], data)));
         }
         tensors.extend(extra.iter().map(|(name, values)| ((*name).to_owned(), flat(values))));
         Ok(tensors)
@@ -281,7 +256,10 @@ impl Model {
             params.extend(read(&param.name, param.range().len())?);
         }
         let width = header.track.layer.width(&*network);
-        let output = Standardisation { scale: read("output.scale", width)?, shift: read("output.shift", width)? };
+        let values = Standardisation { scale: read("output.scale", width)?, shift: read("output.shift", width)? };
+        let rows = tensors.tensor(COMPONENTS).map_or(0, |tensor| tensor.data().len() / (4 * width));
+        let data = if rows > 0 { read(COMPONENTS, rows * width)? } else { Vec::new() };
+        let output = TrackMap { values, components: Matrix::new(rows, width, data) };
         let extra = extra.iter().map(|&(name, size)| read(name, size)).collect::<Result<_>>()?;
         let sealed = check_sum(text, &tensors).map_err(&wrong)?;
         Ok((Self { header, input, output, params, arithmetic: Arithmetic::F32 }, extra, sealed))

@@ -262,8 +262,8 @@ fn best() -> TrainConfig {
         averaging: 0.99,
         augmentation: Augmentation { level: 4.0, equaliser: 1.5, band_mask: 0.1, time_mask: 0.1 },
         mining: MiningSpec { negatives: Negatives::Violating, ..MiningSpec::default() },
-        validation: Validation { share: 0.0, every: 250, ..Validation::default() },
-        track: TrackVector { layer: Layer::Both, ..TrackVector::default() },
+        validation: Validation { share: 0.0, every: 500, ..Validation::default() },
+        track: TrackVector { layer: Layer::Moments, standardise: true, components: 60, ..TrackVector::default() },
         ..TrainConfig::default()
     }
 }

@@ -10,7 +10,7 @@ use super::log::{Line, Log};
 use super::state::{self, Progress};
 use super::updater::{Step, Updater};
 use super::validation::held_out_error;
-use crate::models::{self, Header, Model, Segments, Standardisation};
+use crate::models::{self, Header, Model, Segments, Standardisation, TrackMap};
 use crate::sampling::{Drawer, LabelledTracks, TrainingSet};
 use crate::store::Store;
 use crate::{Error, Monitor, Result, output};
@@ -157,7 +157,7 @@ fn fresh_model(
         step: 0,
         training,
     };
-    let output = Standardisation::identity(config.track.layer.width(&*network));
+    let output = TrackMap::identity(config.track.layer.width(&*network));
     Ok(Model { header, input, output, params: network.params().initial(config.seed), arithmetic: config.arithmetic })
 }
 
@@ -322,7 +322,7 @@ impl Run<'_> {
             let survey = self.tracks.survey(&self.tracks.spread(SURVEY.0), self.frames, SURVEY.1);
             let rows = network.embed(&best.params, &survey, track.layer);
             let width = track.layer.width(network);
-            best.output = track.output_map(&crate::embed::average(&rows, width, SURVEY.1), width);
+            best.output = TrackMap::fit(track, &crate::embed::average(&rows, width, SURVEY.1), width);
         }
         best.header.training["triplet_error"] = serde_json::json!(error);
         best.save(self.out, &[])

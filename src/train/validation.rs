@@ -3,7 +3,7 @@
 use homonym_kernels as kernels;
 
 use crate::Result;
-use crate::models::{Network, TrackVector};
+use crate::models::{Network, TrackMap, TrackVector};
 use crate::sampling::LabelledTracks;
 
 use super::Validation;
@@ -57,14 +57,15 @@ pub(super) fn held_out_error(
     let segments = tracks.survey(&chosen, network.input().0, spec.segments);
     let width = track.layer.width(network);
     let rows = network.embed(params, &segments, track.layer);
-    let mut points = crate::embed::average(&rows, width, spec.segments);
-    let output = track.output_map(&points, width);
+    let means = crate::embed::average(&rows, width, spec.segments);
+    let map = TrackMap::fit(track, &means, width);
     let parts = track.layer.parts(network);
-    points.chunks_exact_mut(width).for_each(|point| crate::embed::finish(&output, track.sphere, &parts, point));
+    let finish = |mean: &[f32]| crate::embed::finish(&map, track.sphere, &parts, mean.to_vec());
+    let points: Vec<f32> = means.chunks_exact(width).flat_map(finish).collect();
     let artist_of_tracks = tracks.artist_of_tracks();
     let artists: Vec<usize> = chosen.iter().map(|&track| artist_of_tracks[track]).collect();
     let tags: Vec<Vec<u32>> = chosen.iter().map(|&track| tracks.tags(track).to_vec()).collect();
-    Ok(triplet_error(&points, width, &artists, &tags))
+    Ok(triplet_error(&points, map.width(), &artists, &tags))
 }
 
 #[cfg(test)]

@@ -21,7 +21,9 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::model::Moments;
-use super::{Arithmetic, LARGEST_EMBEDDING, Layer, Network, Segments, Standardisation, TrainingPass};
+use super::{
+    Arithmetic, LARGEST_EMBEDDING, Layer, Network, Segments, Standardisation, TrainingPass, moments_over_time,
+};
 use crate::frontend::Recipe;
 use crate::nn::{Init, ParamTable, Pool};
 use crate::{Error, Result};
@@ -169,6 +171,12 @@ impl ClassifierCnn {
         self.blocks[self.blocks.len() - 1].output()
     }
 
+    /// The last block that still has several moments in time, and what it puts out.
+    fn lasting(&self) -> (usize, Grid) {
+        let grids = self.blocks.iter().map(Block::output).enumerate();
+        grids.filter(|(_, grid)| grid.rows > 1).last().expect("the first block has many")
+    }
+
     fn pack(&self, params: &[f32]) -> Vec<Conv2dWeights> {
         let pack = |block: &Block| {
             Conv2dWeights::pack(self.isa, &block.conv, &params[block.weight.clone()], &params[block.bias.clone()])
@@ -199,6 +207,10 @@ impl Network for ClassifierCnn {
         self.spec.dims
     }
 
+    fn moments(&self) -> usize {
+        2 * self.lasting().1.channels
+    }
+
     fn embed(&self, params: &[f32], segments: &dyn Segments, layer: Layer) -> Vec<f32> {
         let packed = self.pack(params);
         let inverses = |block: &Block| {
@@ -227,7 +239,7 @@ impl Network for ClassifierCnn {
                         kernels::relu(self.isa, narrow);
                         x = narrow;
                     }
-                    self.read_out(x, layer, out);
+                    self.read_out(narrow, layer, out);
                 },
             );
         });
@@ -247,9 +259,9 @@ impl Network for ClassifierCnn {
 }
 
 impl ClassifierCnn {
-    /// Mean and maximum over time of the last block, whichever the layer asks for.
-    fn read_out(&self, x: &[f32], layer: Layer, out: &mut [f32]) {
-        let grid = self.last();
+    /// Mean and maximum over time of the last block, or the moments of one before it, whichever the layer asks for.
+    fn read_out(&self, blocks: &[Vec<f32>], layer: Layer, out: &mut [f32]) {
+        let (grid, x) = (self.last(), &blocks[blocks.len() - 1][..]);
         let largest = |out: &mut [f32]| {
             let whole = MaxPool::new(grid, [grid.rows, 1], [1, 1]);
             kernels::max_pool(self.isa, &whole, x, out, None);
@@ -261,6 +273,10 @@ impl ClassifierCnn {
                 let (mean, max) = out.split_at_mut(self.spec.dims);
                 kernels::mean_pool(self.isa, grid, x, mean);
                 largest(max);
+            }
+            Layer::Moments => {
+                let (index, grid) = self.lasting();
+                moments_over_time(blocks[index].chunks_exact(grid.channels), out);
             }
         }
     }

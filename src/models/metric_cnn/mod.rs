@@ -17,7 +17,9 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::model::Moments;
-use super::{Arithmetic, LARGEST_EMBEDDING, Layer, Network, Segments, Standardisation, TrainingPass};
+use super::{
+    Arithmetic, LARGEST_EMBEDDING, Layer, Network, Segments, Standardisation, TrainingPass, moments_over_time,
+};
 use crate::nn::{Init, ParamTable, Pool};
 use crate::{Error, Result};
 
@@ -215,6 +217,18 @@ impl MetricCnn {
         kernels::scale(self.isa, 1.0 / self.pooled_over(), features);
     }
 
+    /// Means and deviations over time of the last two pooled images.
+    fn pool_moments(&self, pooled: [&Buffer; 2], out: &mut [f32]) {
+        let mut rest = out;
+        for (layer, pooled) in self.layers[1..].iter().zip(pooled) {
+            let image = &layer.output;
+            let width = image.cols * image.channels;
+            let (own, later) = rest.split_at_mut(2 * width);
+            moments_over_time((0..image.rows).map(|row| &pooled[image.at(row, 0)..][..width]), own);
+            rest = later;
+        }
+    }
+
     /// Spreads the gradient of the features over the last pooled image.
     fn pool_features_grad(&self, d_features: &[f32], d_pooled: &mut [f32]) {
         let image = &self.layers[2].output;
@@ -272,6 +286,10 @@ impl Network for MetricCnn {
         features(&self.spec, &self.layers[2].output)
     }
 
+    fn moments(&self) -> usize {
+        self.layers[1..].iter().map(|layer| 2 * layer.output.cols * layer.output.channels).sum()
+    }
+
     fn embed(&self, params: &[f32], segments: &dyn Segments, layer: Layer) -> Vec<f32> {
         let packed = self.pack(params, self.tiles);
         let width = layer.width(self);
@@ -286,6 +304,7 @@ impl Network for MetricCnn {
                     kernels::conv_relu_pool(self.isa, &self.layers[2], &packed[2], pooled2, pooled3, None);
                     match layer {
                         Layer::Features => self.pool_features(pooled3, out),
+                        Layer::Moments => self.pool_moments([pooled2, pooled3], out),
                         Layer::Embedding | Layer::Both => {
                             self.pool_features(pooled3, features);
                             let (embedding, beside) = out.split_at_mut(self.spec.dims);
