@@ -15,8 +15,10 @@ use crate::sampling::{Drawer, LabelledTracks, TrainingSet};
 use crate::store::Store;
 use crate::{Error, Monitor, Result, output};
 
-/// Training tracks that the standardisations are fitted to at most, and segments of each.
+/// Training tracks that the input's standardisation is fitted to at most, and segments of each.
 const SURVEY: (usize, usize) = (400, 3);
+/// Training tracks that the map of track vectors is fitted to at most, each with as many segments as it will have.
+const MAPPED: usize = 1000;
 /// Steps in a row that look collapsed before the run is given up.
 const COLLAPSED_STEPS: u32 = 30;
 
@@ -319,10 +321,10 @@ impl Run<'_> {
         let (network, track) = (self.updater.network, self.config.track);
         let mut best = self.model.clone();
         if track.standardise {
-            let survey = self.tracks.survey(&self.tracks.spread(SURVEY.0), self.frames, SURVEY.1);
+            let survey = self.tracks.survey(&self.tracks.spread(MAPPED), self.frames, track.segments);
             let rows = network.embed(&best.params, &survey, track.layer);
             let width = track.layer.width(network);
-            best.output = TrackMap::fit(track, &crate::embed::average(&rows, width, SURVEY.1), width);
+            best.output = TrackMap::fit(track, &crate::embed::average(&rows, width, track.segments), width);
         }
         best.header.training["triplet_error"] = serde_json::json!(error);
         best.save(self.out, &[])
