@@ -2,6 +2,8 @@
 //! what `tools/hostile/corpus.py` makes.
 #![cfg(unix)]
 
+mod common;
+
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
@@ -65,8 +67,8 @@ impl Corpus {
         writer.flush().unwrap();
     }
 
-    fn homonym(&self, arguments: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_homonym")).args(arguments).current_dir(self.folder.path()).output().unwrap()
+    fn homonym(&self, arguments: &str) -> Output {
+        common::homonym(self.folder.path(), arguments).output().unwrap()
     }
 }
 
@@ -162,8 +164,8 @@ fn bad_files_are_named_and_good_ones_do_not_notice() {
         part(&mut corpus);
     }
     corpus.catalogue("all.csv", 0..corpus.rows.len());
-    let run = corpus.homonym(&["extract", "all.csv", "--out", "all", "--report", "health.csv"]);
-    let told = String::from_utf8(run.stderr).unwrap();
+    let run = corpus.homonym("extract all.csv --out all --report health.csv");
+    let told = common::told(&run);
     assert_eq!(run.status.code(), Some(3), "{told}");
     assert!(!told.chars().any(|character| character.is_control() && character != '\n' || character == '\u{202e}'));
     assert!(!told.lines().any(|line| line.starts_with("homonym: all done")), "a name passes for a message: {told}");
@@ -183,16 +185,16 @@ fn bad_files_are_named_and_good_ones_do_not_notice() {
 
     let left_out = |name: &str| health.iter().find(|row| row.name == name).unwrap().left_out;
     corpus.catalogue("good.csv", (0..corpus.rows.len()).filter(|&row| !left_out(corpus.rows[row].1)));
-    let run = corpus.homonym(&["extract", "good.csv", "--out", "good"]);
-    assert_eq!(run.status.code(), Some(0), "{}", String::from_utf8_lossy(&run.stderr));
+    let run = corpus.homonym("extract good.csv --out good");
+    assert_eq!(run.status.code(), Some(0), "{}", common::told(&run));
     for name in ["frames.bin", "blocks.bin", "index.bin", "tracks.csv"] {
         let [all, good] = ["all", "good"].map(|store| fs::read(corpus.path(store).join(name)).unwrap());
         assert!(all == good, "{name} is another without the bad files");
     }
-    assert_eq!(corpus.homonym(&["verify", "all"]).status.code(), Some(0));
+    assert_eq!(corpus.homonym("verify all").status.code(), Some(0));
 
     // The second time, what is in the store is not read again, and what failed is.
-    let run = corpus.homonym(&["extract", "all.csv", "--out", "all", "--report", "again.jsonl"]);
+    let run = corpus.homonym("extract all.csv --out all --report again.jsonl");
     assert_eq!(run.status.code(), Some(3));
     let again = fs::read_to_string(corpus.path("again.jsonl")).unwrap();
     let again: Vec<serde_json::Value> = again.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -220,8 +222,8 @@ fn tables_as_they_are_found() {
     ];
     for (number, (text, code, says)) in cases.iter().enumerate() {
         fs::write(corpus.path("c.csv"), text).unwrap();
-        let run = corpus.homonym(&["extract", "c.csv", "--out", &format!("store{number}")]);
-        let told = String::from_utf8_lossy(&run.stderr).into_owned();
+        let run = corpus.homonym(&format!("extract c.csv --out store{number}"));
+        let told = common::told(&run);
         assert_eq!(run.status.code(), Some(*code), "{told}");
         assert!(told.contains(says), "{told}");
     }

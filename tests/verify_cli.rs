@@ -1,9 +1,10 @@
 //! `homonym verify` on sound and damaged files: of every format, every flipped bit and every cut is noticed or harmless,
 //! which means that the file reads as before.
 
+mod common;
+
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use homonym::audio::AudioInfo;
 use homonym::catalogue::table::Table;
@@ -11,6 +12,7 @@ use homonym::disambiguate::{Calibration, Labels, calibrate, read_decisions};
 use homonym::eval::protocols::Options;
 use homonym::extract::{Extraction, Sink};
 use homonym::frontend::Recipe;
+use homonym::linear::{self, LinearMap, fit, method};
 use homonym::matrix::Matrix;
 use homonym::models::{
     Arithmetic, FORMAT, Header, MetricCnnSpec, Model, NetworkSpec, Standardisation, TrackMap, TrackVector,
@@ -125,6 +127,23 @@ fn models() {
     damage(&path, 2048, || Model::open(&path));
 }
 
+/// A map of three values to two.
+fn map(folder: &Path) -> PathBuf {
+    let path = folder.join("map.safetensors");
+    let points = Matrix::new(4, 3, vec![0.0, 1.0, 2.0, 3.0, 5.0, 4.0, 7.0, 7.0, 1.0, 2.0, 8.0, 3.0]);
+    let options = linear::Options { dims: Some(2), ..linear::Options::default() };
+    fit(method("pca").unwrap(), &points, None, &options, &()).unwrap().0.save(&path).unwrap();
+    path
+}
+
+#[test]
+fn maps() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = map(folder.path());
+    LinearMap::verify(&path).unwrap();
+    damage(&path, usize::MAX, || LinearMap::open(&path));
+}
+
 #[test]
 fn embeddings() {
     let folder = tempfile::tempdir().unwrap();
@@ -184,7 +203,7 @@ fn labels_path(folder: &tempfile::TempDir) -> PathBuf {
 }
 
 fn verify(path: &Path) -> (Option<i32>, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_homonym")).arg("verify").arg(path).output().unwrap();
+    let output = common::homonym(path.parent().unwrap(), "verify").arg(path).output().unwrap();
     let text = [output.stdout, output.stderr].concat();
     (output.status.code(), String::from_utf8(text).unwrap())
 }
@@ -214,6 +233,16 @@ fn the_command_knows_every_kind() {
     let index = fs::read(out.join("index.bin")).unwrap();
     fs::write(out.join("index.bin"), &index[..index.len() - 40]).unwrap();
     damaged(&out, "found 2 tracks; run extract again");
+    let map = map(folder);
+    sound(&map, "a linear map (.safetensors), sound: every value is covered by a checksum");
+    let whole = fs::read(&map).unwrap();
+    fs::write(&map, &whole[..whole.len() - 3]).unwrap();
+    damaged(&map, "a map that `homonym fit` made");
+    // Without the checksum, as older versions wrote them.
+    let at = whole.windows(10).position(|bytes| bytes == b"\"checksum\"").unwrap();
+    fs::write(&map, [&whole[..at], b"\"another1\"", &whole[at + 10..]].concat()).unwrap();
+    damaged(&map, "a tensor `checksum`, found none; fit it again");
+    LinearMap::open(&map).unwrap();
 
     for (name, text, kind) in [
         ("l.csv", "track_id,name,cluster\na,n,1\nb,n,2\n", "labels"),

@@ -1,13 +1,19 @@
 #!/usr/bin/env bash
 # Runs the kernels' tests, on every instruction set that each tool knows, under valgrind, AddressSanitizer and Miri, as far as
 # this machine has them; what it has not is named. Arguments choose: valgrind, address, miri (all by default).
-#   valgrind  knows AVX2, not AVX-512: the tests then skip the latter by themselves. Slow: an hour of one core.
+#   valgrind  knows AVX2, not AVX-512: the tests then skip the latter by themselves. Some tests are left out that take tens
+#             of minutes there; with ALL=1 they are not.
 #   address   needs the runtime that comes with Rust for Linux; knows everything the CPU has.
 #   miri      interprets the portable set: `rustup component add --toolchain nightly miri`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 chosen=${*:-valgrind address miri}
 skipped=()
+slow=""
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+# Seconds of CPU that finished children have taken.
+cpu() { awk -v tick="$(getconf CLK_TCK)" '{ print int(($16 + $17) / tick) }' /proc/$$/stat; }
 step() { printf '\n== %s\n' "$*"; }
 host=$(rustc -vV | sed -n 's/^host: //p')
 
@@ -15,11 +21,19 @@ for tool in $chosen; do
     case $tool in
     valgrind)
         if ! command -v valgrind >/dev/null; then skipped+=("valgrind: not installed"); continue; fi
-        step "kernels under $(valgrind --version)"
-        cargo test -p homonym-kernels --locked --lib --tests --no-run --message-format json |
-            sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | while IFS= read -r tests; do
-            valgrind --quiet --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite \
-                "$tests" --test-threads 1 </dev/null
+        step "kernels under $(valgrind --version), test by test"
+        mapfile -t binaries < <(cargo test -p homonym-kernels --locked --lib --tests --no-run --message-format json |
+            sed -n 's/.*"executable":"\([^"]*\)".*/\1/p')
+        for binary in "${binaries[@]}"; do
+            for test in $("$binary" --list --format terse 2>/dev/null | sed -n 's/: test$//p'); do
+                if [ -z "${ALL:-}" ] && [[ " $slow " == *" $test "* ]]; then
+                    skipped+=("valgrind: $test, a matter of tens of minutes: ALL=1 runs it"); continue
+                fi
+                begin=$(cpu)
+                valgrind --quiet --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite \
+                    "$binary" --test-threads 1 --exact "$test" </dev/null >"$log" 2>&1 || { cat "$log"; exit 9; }
+                echo "ok $test, $(($(cpu) - begin)) s of CPU"
+            done
         done
         ;;
     address)

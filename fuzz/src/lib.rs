@@ -29,6 +29,18 @@ pub fn choose(data: &[u8], count: u8) -> Option<(u8, &[u8])> {
     Some((first % count, rest))
 }
 
+/// A sound file damaged as `data` says: two bytes say where bytes are replaced, a third whether the file ends behind them;
+/// 255 there: the rest is the file.
+pub fn patched(sound: &[u8], data: &[u8]) -> Option<Vec<u8>> {
+    let ([low, high, rest], patch) = data.split_first_chunk()?;
+    let at = usize::from(u16::from_le_bytes([*low, *high])).min(sound.len());
+    match rest {
+        255 => Some(patch.to_vec()),
+        0..128 => Some([&sound[..at], patch, sound.get(at + patch.len()..).unwrap_or(&[])].concat()),
+        _ => Some([&sound[..at], patch].concat()),
+    }
+}
+
 /// Decodes a file up to a million samples and checks what a decoder promises.
 pub fn decode(path: &Path) -> Result<AudioInfo> {
     let mut count = 0;

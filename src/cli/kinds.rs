@@ -44,8 +44,8 @@ static KINDS: &[Kind] = &[
         name: "a linear map (.safetensors)",
         recognises: |path| has_extension(path, &["safetensors"]) && LinearMap::is_at(path),
         inspect: inspect::map,
-        verify: |path, _| LinearMap::open(path).map(drop),
-        covers: FORM,
+        verify: |path, _| LinearMap::verify(path),
+        covers: ALL,
     },
     Kind {
         name: "a model (.safetensors)",

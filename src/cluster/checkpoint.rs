@@ -44,6 +44,12 @@ impl Checkpoint {
         &self.path
     }
 
+    /// The error of a file that cannot be gone on from.
+    pub(super) fn wrong(&self, found: &str) -> Error {
+        let advice = "leave out --resume to begin anew";
+        Error::file(&self.path, "a checkpoint of the linkage of these points", found, advice)
+    }
+
     /// Writes the state of the work on points of this fingerprint, whole or not at all.
     pub(super) fn save(
         &self,
@@ -85,10 +91,7 @@ impl Checkpoint {
             return Ok(None);
         }
         let bytes = std::fs::read(&self.path).map_err(Error::io(&self.path))?;
-        let wrong = |found: &str| {
-            let advice = "leave out --resume to begin anew";
-            Error::file(&self.path, "a checkpoint of the linkage of these points", found, advice)
-        };
+        let wrong = |found| self.wrong(found);
         let (body, check) = bytes.split_last_chunk::<8>().ok_or_else(|| wrong("a shorter file"))?;
         if !body.starts_with(MAGIC) || u64::from_le_bytes(*check) != u64::from(crc32fast::hash(body)) {
             return Err(wrong("a damaged or foreign file"));

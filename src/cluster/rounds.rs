@@ -144,8 +144,10 @@ impl Rounds {
     ) -> Result<Vec<Found>> {
         let fingerprint = checkpoint.map_or(0, |_| fingerprint(&self.points));
         let mut first = Tournament::of(self.points.len());
-        if let Some(saved) = checkpoint.map(|checkpoint| checkpoint.load(fingerprint)).transpose()?.flatten() {
-            self.go_on_from(saved, &mut first)?;
+        if let Some(checkpoint) = checkpoint
+            && let Some(saved) = checkpoint.load(fingerprint)?
+        {
+            self.go_on_from(saved, &mut first).map_err(|found| checkpoint.wrong(found))?;
         }
         monitor.advance(self.found.len() as u64);
         let mut clock = Instant::now();
@@ -199,25 +201,36 @@ impl Rounds {
         Error::Interrupted(format!("stopped after {done} of {total} merges; {kept}"))
     }
 
-    /// Repeats the merges of a checkpoint: centroids become what they were.
-    fn go_on_from(&mut self, saved: Saved, first: &mut Tournament) -> Result<()> {
-        for found in &saved.found[self.found.len().min(saved.found.len())..] {
+    /// Repeats the merges of a checkpoint: centroids become what they were. Says what is wrong with one that nobody wrote
+    /// for these points; distances are taken on trust.
+    fn go_on_from(&mut self, saved: Saved, first: &mut Tournament) -> Result<(), &'static str> {
+        let merges = &saved.found[self.found.len().min(saved.found.len())..];
+        first.turn = saved.turn;
+        if !merges.is_empty() && !first.is_over() {
+            return Err("merges before all were compared");
+        }
+        for found in merges {
             let nodes = found.nodes.map(|node| node as u32);
             if nodes[0] == nodes[1]
                 || nodes.iter().any(|&node| self.places.get(node as usize).is_none_or(|&place| place == MERGED))
             {
-                return Err(Error::Failed(
-                    "the checkpoint merges what does not exist; begin without --resume".to_owned(),
-                ));
+                return Err("merges of what does not exist");
             }
             self.unite(nodes);
         }
-        if saved.known.len() != self.known.len() {
-            return Err(Error::Failed("the checkpoint is of another state; begin without --resume".to_owned()));
+        let exists = |&node: &u32| (node as usize) < self.places.len();
+        let is_sound = |(known, &own): (&Surroundings, &u32)| {
+            let is_other = |place: u32| place == u32::MAX || exists(&place) && place != own;
+            !known.bound.is_nan() && known.list.iter().all(|other| other.squared >= 0.0 && is_other(other.place))
+        };
+        if saved.known.len() != self.known.len() || !saved.changed.iter().all(exists) {
+            return Err("one of another state");
+        }
+        if !saved.known.iter().zip(&self.nodes).all(is_sound) {
+            return Err("neighbours that do not exist");
         }
         saved.known.into_iter().enumerate().for_each(|(place, known)| self.learn(place, known));
         self.changed = saved.changed;
-        first.turn = saved.turn;
         let list = |known: &Surroundings| known.list.map(|known| self.at_place(known));
         first.lists = if first.is_over() { Vec::new() } else { self.known.iter().map(list).collect() };
         Ok(())

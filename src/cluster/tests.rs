@@ -187,15 +187,17 @@ fn an_interrupt_stops_the_work() {
     assert!(matches!(linkage(&points, &Impatient), Err(crate::Error::Interrupted(_))));
 }
 
+/// Stops when it was asked so many times more.
+struct Patience(std::sync::atomic::AtomicUsize);
+
+impl crate::Monitor for Patience {
+    fn interrupted(&self) -> bool {
+        self.0.fetch_sub(1, std::sync::atomic::Ordering::Relaxed) == 0
+    }
+}
+
 #[test]
 fn a_stop_does_not_change_the_tree() {
-    /// Stops when it was asked so many times more.
-    struct Patience(std::sync::atomic::AtomicUsize);
-    impl crate::Monitor for Patience {
-        fn interrupted(&self) -> bool {
-            self.0.fetch_sub(1, std::sync::atomic::Ordering::Relaxed) == 0
-        }
-    }
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("z.checkpoint");
     let mut points = drawn(6, 2600, 5, Random::normal);
@@ -227,4 +229,42 @@ fn a_stop_does_not_change_the_tree() {
         }
     };
     assert_eq!(tree, whole);
+}
+
+#[test]
+fn a_checkpoint_that_makes_no_sense_is_refused_though_its_checksum_fits() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("z.checkpoint");
+    let points = drawn(8, 2100, 3, Random::normal);
+    let stopped = linkage_resumable(&points, &Checkpoint::new(path.clone(), false), &Patience(30.into()));
+    assert!(stopped.is_err());
+    let sound = std::fs::read(&path).unwrap();
+    let number = |at: usize| u64::from_le_bytes(sound[at..at + 8].try_into().unwrap());
+    // Bytes: mark and points 0..24, turn, numbers of merges, of clusters, of those that changed, then all of these.
+    let (turn, [merges, living, changed]) = (24, [32, 40, 48].map(|at| number(at) as usize));
+    assert!(merges > 10 && living > 100 && changed > 0);
+    let (known, behind) = (56 + 24 * merges, 56 + 24 * merges + 136 * living);
+    let refused = |at: usize, value: u64| {
+        let mut bytes = sound[..sound.len() - 8].to_vec();
+        bytes[at..at + 8].copy_from_slice(&value.to_le_bytes());
+        bytes.extend(u64::from(crc32fast::hash(&bytes)).to_le_bytes());
+        std::fs::write(&path, bytes).unwrap();
+        linkage_resumable(&points, &Checkpoint::new(path.clone(), true), &()).err().map(|error| error.to_string())
+    };
+    assert_eq!(refused(turn, number(turn)), None, "unchanged");
+    let (beyond, nan) = (u64::from(u32::MAX) - 1, f64::NAN.to_bits());
+    for (at, value, says) in [
+        (turn, 0, "merges before all were compared"),
+        (40, living as u64 - 1, "another state"),
+        (40, 1 << 60, "a shorter file"),
+        (56, number(64), "what does not exist"),
+        (56, beyond, "what does not exist"),
+        (known, nan, "neighbours that do not exist"),
+        (known + 8, nan, "neighbours that do not exist"),
+        (known + 16, beyond, "neighbours that do not exist"),
+        (behind, beyond, "another state"),
+    ] {
+        let error = refused(at, value).unwrap();
+        assert!(error.contains("z.checkpoint: expected a checkpoint") && error.contains(says), "byte {at}: {error}");
+    }
 }

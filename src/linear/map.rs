@@ -4,14 +4,13 @@ use std::path::Path;
 
 use homonym_kernels::{GemmScratch, Isa, Matrix as Kernel, gemm};
 use rayon::prelude::*;
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 
 use crate::hash::digits;
 use crate::matrix::Matrix;
-use crate::models::{Standardisation, tensor_values};
-use crate::output::write_whole;
+use crate::models::Standardisation;
 use crate::store::embeddings::{Embeddings, Origin};
+use crate::store::tensors::{self, Sealed, Tensor, Tensors};
 use crate::{Error, Result};
 
 /// Rows that a thread maps at a time.
@@ -113,52 +112,52 @@ impl LinearMap {
 
     /// Sixteen hexadecimal digits that tell maps apart.
     pub fn hash(&self) -> Result<String> {
-        Ok(digits(&self.to_bytes()?))
+        Ok(digits(&tensors::to_bytes(KEY, &self.header, self.tensors())?))
     }
 
     /// Writes the map, whole or not at all.
     pub fn save(&self, path: &Path) -> Result<()> {
-        write_whole(path, &self.to_bytes()?)
+        tensors::save(path, KEY, &self.header, self.tensors())
     }
 
-    fn to_bytes(&self) -> Result<Vec<u8>> {
-        let failed = |error| Error::Failed(format!("the map cannot be written: {error}"));
-        let tensor = |shape, values| TensorView::new(Dtype::F32, shape, bytemuck::cast_slice(values)).map_err(failed);
+    fn tensors(&self) -> Vec<(String, Tensor)> {
         let MapHeader { values, dims, .. } = self.header;
-        let tensors = [
-            ("centre", tensor(vec![values], &self.centre)?),
-            ("matrix", tensor(vec![dims, values], &self.matrix.data)?),
-        ];
-        let header = serde_json::to_string(&self.header).expect("a header is plain data");
-        safetensors::serialize(tensors, Some([(KEY.to_owned(), header)].into())).map_err(failed)
+        let parts = [("centre", vec![values], &self.centre), ("matrix", vec![dims, values], &self.matrix.data)];
+        parts.map(|(name, shape, values)| (name.to_owned(), Tensor::new(shape, values))).into()
     }
 
     /// Whether the file at `path` is a map, which shares its extension with models.
     pub fn is_at(path: &Path) -> bool {
-        std::fs::read(path).is_ok_and(|bytes| {
-            SafeTensors::read_metadata(&bytes)
-                .is_ok_and(|(_, tensors)| tensors.metadata().as_ref().is_some_and(|texts| texts.contains_key(KEY)))
-        })
+        tensors::has_header(path, KEY)
     }
 
     /// Reads a map.
     pub fn open(path: &Path) -> Result<Self> {
+        Self::read(path).map(|(map, _)| map)
+    }
+
+    /// [`open`](Self::open), and refuses a file without a checksum.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn verify(path: &Path) -> Result<()> {
+        Self::read(path).and_then(|(_, sealed)| sealed.require(path, "fit it again"))
+    }
+
+    fn read(path: &Path) -> Result<(Self, Sealed)> {
         let bytes = std::fs::read(path).map_err(Error::io(path))?;
         let wrong = |found: String| Error::file(path, "a map that `homonym fit` made", found, "fit it again");
-        let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(|error| wrong(error.to_string()))?;
-        let tensors = SafeTensors::deserialize(&bytes).map_err(|error| wrong(error.to_string()))?;
-        let header = metadata.metadata().as_ref().and_then(|texts| texts.get(KEY));
-        let header = header.ok_or_else(|| wrong(format!("a safetensors file without `{KEY}` in its metadata")))?;
-        let header: MapHeader =
-            serde_json::from_str(header).map_err(|error| wrong(format!("a header where {error}")))?;
+        let tensors = Tensors::parse(&bytes, KEY).map_err(wrong)?;
+        let header: MapHeader = tensors.header().map_err(wrong)?;
         if header.format != FORMAT {
             return Err(wrong(format!("format {}, while this version reads {FORMAT}", header.format)));
         }
         let MapHeader { values, dims, .. } = header;
         let size = values.checked_mul(dims).filter(|&size| size > 0);
         let size = size.ok_or_else(|| wrong(format!("{dims} dimensions of {values} values")))?;
-        let centre = tensor_values(&tensors, "centre", values).map_err(wrong)?;
-        let matrix = Matrix::new(dims, values, tensor_values(&tensors, "matrix", size).map_err(wrong)?);
-        Ok(Self { header, centre, matrix })
+        let centre = tensors.values("centre", values).map_err(wrong)?;
+        let matrix = Matrix::new(dims, values, tensors.values("matrix", size).map_err(wrong)?);
+        let sealed = tensors.check().map_err(wrong)?;
+        Ok((Self { header, centre, matrix }, sealed))
     }
 }

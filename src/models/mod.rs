@@ -12,7 +12,6 @@ use serde::{Deserialize, Serialize};
 
 pub use classifier_cnn::{ClassifierCnn, ClassifierCnnSpec};
 pub use metric_cnn::{MetricCnn, MetricCnnSpec, Squash, TemporalPooling};
-pub(crate) use model::tensor_values;
 pub use model::{FORMAT, Header, Layer, Model, Standardisation};
 pub use track::{TrackMap, TrackVector};
 

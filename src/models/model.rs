@@ -1,16 +1,14 @@
 //! A trained network with everything needed to embed a track, in one safetensors file.
 
-use std::borrow::Cow;
 use std::path::Path;
 
-use safetensors::tensor::{Dtype, SafeTensors, View};
 use serde::{Deserialize, Serialize};
 
 use super::{Arithmetic, Network, NetworkSpec, TrackMap, TrackVector};
 use crate::frontend::Recipe;
 use crate::hash::digits;
 use crate::matrix::Matrix;
-use crate::output::write_whole;
+use crate::store::tensors::{self, Sealed, Tensor, Tensors};
 use crate::{Error, Result};
 
 /// Which numbers of the network become the vector of a track.
@@ -147,8 +145,6 @@ pub struct Header {
 pub const FORMAT: u32 = 1;
 /// Where in the safetensors metadata the header is.
 const KEY: &str = "homonym";
-/// The tensor (one `u32`) that holds the CRC-32 of all else.
-const CHECKSUM: &str = "checksum";
 /// The tensor of the directions that track vectors are reduced to, where they are.
 const COMPONENTS: &str = "output.components";
 
@@ -163,36 +159,21 @@ impl Model {
 
     /// Sixteen hexadecimal digits that tell models apart: FNV-1a of the file's bytes without checksum and what rides along.
     pub fn hash(&self) -> Result<String> {
-        let tensors = self.tensors(&[])?;
-        Ok(digits(&self.serialise(tensors)?))
+        Ok(digits(&tensors::to_bytes(KEY, &self.header, self.tensors(&[])?)?))
     }
 
     /// Writes the model, whole or not at all; `extra` tensors (an optimiser's state) ride along.
     pub fn save(&self, path: &Path, extra: &[(&str, &[f32])]) -> Result<()> {
-        let mut tensors = self.tensors(extra)?;
-        let parts =
-            tensors.iter().map(|(name, tensor)| (name.as_str(), tensor.shape.as_slice(), tensor.bytes.as_slice()));
-        let bytes = checksum(&self.header_text(), parts.collect()).to_le_bytes().to_vec();
-        tensors.push((CHECKSUM.to_owned(), Tensor { dtype: Dtype::U32, shape: vec![1], bytes }));
-        write_whole(path, &self.serialise(tensors)?)
-    }
-
-    fn header_text(&self) -> String {
-        serde_json::to_string(&self.header).expect("a header is plain data")
+        tensors::save(path, KEY, &self.header, self.tensors(extra)?)
     }
 
     fn tensors(&self, extra: &[(&str, &[f32])]) -> Result<Vec<(String, Tensor)>> {
         let network = self.network()?;
-        let tensor = |shape: Vec<usize>, values: &[f32]| Tensor {
-            dtype: Dtype::F32,
-            shape,
-            bytes: bytemuck::cast_slice(values).to_vec(),
-        };
-        let flat = |values: &[f32]| tensor(vec![values.len()], values);
+        let flat = |values: &[f32]| Tensor::new(vec![values.len()], values);
         let mut tensors: Vec<(String, Tensor)> = network
             .params()
             .iter()
-            .map(|param| (param.name.clone(), tensor(param.shape.clone(), &self.params[param.range()])))
+            .map(|param| (param.name.clone(), Tensor::new(param.shape.clone(), &self.params[param.range()])))
             .collect();
         for (name, map) in [("input", &self.input), ("output", &self.output.values)] {
             tensors.push((format!("{name}.scale"), flat(&map.scale)));
@@ -200,15 +181,10 @@ impl Model {
         }
         let Matrix { rows, cols, data } = &self.output.components;
         if *rows > 0 {
-            tensors.push((COMPONENTS.to_owned(), tensor(vec![*rows, *cols], data)));
+            tensors.push((COMPONENTS.to_owned(), Tensor::new(vec![*rows, *cols], data)));
         }
         tensors.extend(extra.iter().map(|(name, values)| ((*name).to_owned(), flat(values))));
         Ok(tensors)
-    }
-
-    fn serialise(&self, tensors: Vec<(String, Tensor)>) -> Result<Vec<u8>> {
-        safetensors::serialize(tensors, Some([(KEY.to_owned(), self.header_text())].into()))
-            .map_err(|error| Error::Failed(format!("the model cannot be written: {error}")))
     }
 
     /// Reads a model.
@@ -221,9 +197,7 @@ impl Model {
     /// # Errors
     /// As there.
     pub fn verify(path: &Path) -> Result<()> {
-        let (.., sealed) = Self::read(path, &[])?;
-        let advice = "train it again: an older version wrote it, or it is damaged";
-        sealed.then_some(()).ok_or_else(|| Error::file(path, format!("a tensor `{CHECKSUM}`"), "none", advice))
+        Self::read(path, &[]).and_then(|(.., sealed)| sealed.require(path, "train it again"))
     }
 
     /// Reads a model and the tensors of given names and sizes that ride along.
@@ -232,20 +206,17 @@ impl Model {
     }
 
     /// Also says whether the file has a checksum.
-    fn read(path: &Path, extra: &[(&str, usize)]) -> Result<(Self, Vec<Vec<f32>>, bool)> {
+    fn read(path: &Path, extra: &[(&str, usize)]) -> Result<(Self, Vec<Vec<f32>>, Sealed)> {
         let bytes = std::fs::read(path).map_err(Error::io(path))?;
         let wrong = |found: String| {
             Error::file(path, "a model that homonym trained", found, "train it again, or restore it from a copy")
         };
-        let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(|error| wrong(error.to_string()))?;
-        let tensors = SafeTensors::deserialize(&bytes).map_err(|error| wrong(error.to_string()))?;
-        let text = metadata.metadata().as_ref().and_then(|metadata| metadata.get(KEY));
-        let text = text.ok_or_else(|| wrong(format!("a safetensors file without `{KEY}` in its metadata")))?;
-        let header: Header = serde_json::from_str(text).map_err(|error| wrong(format!("a header where {error}")))?;
+        let tensors = Tensors::parse(&bytes, KEY).map_err(wrong)?;
+        let header: Header = tensors.header().map_err(wrong)?;
         if header.format != FORMAT {
             return Err(wrong(format!("format {}, while this version reads {FORMAT}", header.format)));
         }
-        let read = |name: &str, size: usize| tensor_values(&tensors, name, size).map_err(&wrong);
+        let read = |name: &str, size: usize| tensors.values(name, size).map_err(wrong);
         let bands = header.front_end.bands;
         let input = Standardisation { scale: read("input.scale", bands)?, shift: read("input.shift", bands)? };
         let unusable = |error: Error| wrong(format!("a header where {error}"));
@@ -257,74 +228,11 @@ impl Model {
         }
         let width = header.track.layer.width(&*network);
         let values = Standardisation { scale: read("output.scale", width)?, shift: read("output.shift", width)? };
-        let rows = tensors.tensor(COMPONENTS).map_or(0, |tensor| tensor.data().len() / (4 * width));
+        let rows = tensors.count(COMPONENTS).checked_div(width).unwrap_or(0);
         let data = if rows > 0 { read(COMPONENTS, rows * width)? } else { Vec::new() };
         let output = TrackMap { values, components: Matrix::new(rows, width, data) };
         let extra = extra.iter().map(|&(name, size)| read(name, size)).collect::<Result<_>>()?;
-        let sealed = check_sum(text, &tensors).map_err(&wrong)?;
+        let sealed = tensors.check().map_err(wrong)?;
         Ok((Self { header, input, output, params, arithmetic: Arithmetic::F32 }, extra, sealed))
-    }
-}
-
-/// Compares the checksum, where there is one, with what a file holds; whether there is one, or what is wrong.
-fn check_sum(header: &str, tensors: &SafeTensors<'_>) -> Result<bool, String> {
-    let Ok(recorded) = tensors.tensor(CHECKSUM) else { return Ok(false) };
-    let others = tensors.iter().filter(|(name, _)| *name != CHECKSUM);
-    // A view lives as long as the iterator's item; its shape and data as long as the file.
-    let found = checksum(header, others.map(|(name, view)| (name, view.shape().to_vec(), view.data())).collect());
-    match recorded.data() == found.to_le_bytes() {
-        true => Ok(true),
-        false => Err(format!("contents of checksum {found:08x} and not that of its tensor `{CHECKSUM}`")),
-    }
-}
-
-/// CRC-32 of a header and of tensors by name, shape and bytes, in the order of their names.
-fn checksum<S: AsRef<[usize]>>(header: &str, mut tensors: Vec<(&str, S, &[u8])>) -> u32 {
-    tensors.sort_by_key(|&(name, ..)| name);
-    let mut hasher = crc32fast::Hasher::new();
-    hasher.update(header.as_bytes());
-    for (name, shape, bytes) in tensors {
-        hasher.update(format!("\n{name} {:?}\n", shape.as_ref()).as_bytes());
-        hasher.update(bytes);
-    }
-    hasher.finalize()
-}
-
-/// The finite values of a tensor of the right size, or what is wrong with it.
-pub(crate) fn tensor_values(tensors: &SafeTensors<'_>, name: &str, size: usize) -> Result<Vec<f32>, String> {
-    let tensor = tensors.tensor(name).map_err(|_| format!("no tensor `{name}`"))?;
-    if tensor.dtype() != Dtype::F32 || Some(tensor.data().len()) != size.checked_mul(4) {
-        return Err(format!("tensor `{name}` of {:?} {:?} instead of {size} f32", tensor.dtype(), tensor.shape()));
-    }
-    let bytes = tensor.data().chunks_exact(4);
-    let values: Vec<f32> = bytes.map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
-    match values.iter().position(|value| !value.is_finite()) {
-        Some(at) => Err(format!("{} at place {at} of tensor `{name}`", values[at])),
-        None => Ok(values),
-    }
-}
-
-/// A tensor on its way to a file.
-struct Tensor {
-    dtype: Dtype,
-    shape: Vec<usize>,
-    bytes: Vec<u8>,
-}
-
-impl View for Tensor {
-    fn dtype(&self) -> Dtype {
-        self.dtype
-    }
-
-    fn shape(&self) -> &[usize] {
-        &self.shape
-    }
-
-    fn data(&self) -> Cow<'_, [u8]> {
-        Cow::Borrowed(&self.bytes)
-    }
-
-    fn data_len(&self) -> usize {
-        self.bytes.len()
     }
 }

@@ -37,7 +37,9 @@ pub fn read_segment(frames: Frames<'_>, start: usize, out: &mut [f32]) {
     while !rest.is_empty() {
         let count = (rest.len() / bands).min(frames.len() - position);
         let (run, later) = rest.split_at_mut(count * bands);
-        frames.slice(position..position + count).copy_to(run);
+        let part = frames.slice(position..position + count);
+        part.prefetch();
+        part.copy_to(run);
         (rest, position) = (later, 0);
     }
 }

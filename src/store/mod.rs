@@ -4,5 +4,6 @@ pub mod embeddings;
 pub mod features;
 pub mod npy;
 pub(crate) mod seal;
+pub(crate) mod tensors;
 
 pub use features::{Encoded, Encoder, Frames, Keys, Precision, Replacement, Spec, Store, Writer};

@@ -78,6 +78,7 @@ pub fn train(
 ) -> Result<Report> {
     config.validate()?;
     config.network.check_front_end(store.recipe())?;
+    let _scattered = store.scattered();
     let (tracks, held_out) = labelled(store, set, config)?;
     tracks.check_segment(config.segment)?;
     if config.proximity.is_some() && set.train.samples.is_some() {

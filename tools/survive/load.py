@@ -49,7 +49,7 @@ class Measured:
         self.out, errors = process.stdout.read(), process.stderr.read()
         _, status, usage = os.wait4(process.pid, 0)
         self.wall = time.monotonic() - clock
-        self.cpu = usage.ru_utime + usage.ru_stime
+        self.user, self.system = usage.ru_utime, usage.ru_stime
         self.resident, self.faults = usage.ru_maxrss / 1024, usage.ru_majflt
         self.code = os.waitstatus_to_exitcode(status)
         if self.code != 0:
@@ -86,12 +86,12 @@ def write_catalogue(path, count):
 
 def tracks(homonym, work, options):
     (work / "small.toml").write_text(SETTINGS)
-    print("| tracks | step | wall, s | CPU, s | CPU a track, ms | peak RSS, MB | of it not mapped files, MB |")
-    print("|---|---|---|---|---|---|---|")
+    print("| tracks | step | wall, s | CPU user, s | system, s | user a track, ms | peak RSS, MB | of it not mapped files, MB |")
+    print("|---|---|---|---|---|---|---|---|")
 
     def measure(count, name, arguments):
         run = Measured([homonym, *arguments, "--quiet"], work)
-        print(f"| {count} | {name} | {run.wall:.1f} | {run.cpu:.1f} | {1000 * run.cpu / count:.3f} | {run.resident:.0f} | {run.anonymous:.0f} |", flush=True)
+        print(f"| {count} | {name} | {run.wall:.1f} | {run.user:.1f} | {run.system:.1f} | {1000 * run.user / count:.3f} | {run.resident:.0f} | {run.anonymous:.0f} |", flush=True)
 
     made = 0
     for count in options.counts:
@@ -163,7 +163,7 @@ def store(homonym, work, options):
     ]:
         forget(folder)
         run = Measured([homonym, *arguments, "--quiet"], work)
-        print(f"| {name} | {run.wall:.2f} | {run.cpu:.2f} | {run.read:.0f} | {run.resident:.0f} | {run.anonymous:.0f} |", flush=True)
+        print(f"| {name} | {run.wall:.2f} | {run.user + run.system:.2f} | {run.read:.0f} | {run.resident:.0f} | {run.anonymous:.0f} |", flush=True)
 
 
 def main():

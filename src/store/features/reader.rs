@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use half::{f16, slice::HalfFloatSliceExt as _};
-use homonym_kernels::map::Map;
+use homonym_kernels::map::{Map, Scattered, prefetch};
 
 use super::format::{self, BLOCKS, CHECKSUM_BYTES, Extent, FRAMES, INDEX, Manifest, Precision, Record, TRACKS};
 use super::{tracks, writer};
@@ -159,6 +159,12 @@ impl Store {
         Ok(Frames { values, bands: self.bands() })
     }
 
+    /// Says that frames will be read here and there, as by training: while the result lives, the disk is asked for what is
+    /// [prefetched](Frames::prefetch) or touched, not for what lies behind it.
+    pub(crate) fn scattered(&self) -> Scattered<'_> {
+        self.frames.scattered()
+    }
+
     /// The catalogue's rows of the tracks, in their order; parsed when first asked for.
     ///
     /// # Errors
@@ -275,6 +281,14 @@ impl<'a> Frames<'a> {
             Values::F32(values) => Values::F32(&values[range]),
         };
         Self { values, bands: self.bands }
+    }
+
+    /// Asks the disk for all of them at once, ahead of the first touch.
+    pub fn prefetch(&self) {
+        match self.values {
+            Values::F16(values) => prefetch(bytemuck::cast_slice(values)),
+            Values::F32(values) => prefetch(bytemuck::cast_slice(values)),
+        }
     }
 
     /// Copies all values to `out` (frames × bands, row-major), widened to `f32`.
