@@ -31,7 +31,7 @@ pub use ops::distance::{squared_distance_grad, squared_distances};
 pub use ops::fold::{FoldedFilters, fold};
 pub use ops::gemm::{GemmScratch, Matrix, gemm};
 pub use ops::image::Image;
-pub use ops::nearest::{Neighbour, WeightedPoints};
+pub use ops::nearest::{Neighbour, WeightedPairs, WeightedPoints};
 pub use ops::peak::peak;
 pub use ops::pool::{MaxPool, max_pool, max_pool_grad, mean_pool, mean_pool_grad};
 pub use ops::softmin::softmin;

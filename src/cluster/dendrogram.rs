@@ -26,16 +26,23 @@ pub struct Dendrogram {
 impl Dendrogram {
     /// Sorts `found` by height (equal heights stay in order of discovery, so parts precede their union) and renumbers
     /// the nodes. `order` and `rank` are memory for that.
-    pub(super) fn rebuild(&mut self, points: usize, found: &[Found], order: &mut Vec<usize>, rank: &mut Vec<usize>) {
+    pub(super) fn rebuild(
+        &mut self,
+        points: usize,
+        found: &[Found],
+        order: &mut Vec<(u64, usize)>,
+        rank: &mut Vec<usize>,
+    ) {
         order.clear();
-        order.extend(0..found.len());
-        order.sort_unstable_by(|&a, &b| found[a].height.total_cmp(&found[b].height).then(a.cmp(&b)));
+        // Heights are not negative: their bits are in the order of their values.
+        order.extend(found.iter().enumerate().map(|(discovery, found)| (found.height.to_bits(), discovery)));
+        order.sort_unstable();
         rank.clear();
         rank.resize(found.len(), 0);
-        order.iter().enumerate().for_each(|(place, &discovery)| rank[discovery] = place);
+        order.iter().enumerate().for_each(|(place, &(_, discovery))| rank[discovery] = place);
         self.points = points;
         self.merges.clear();
-        for &discovery in order.iter() {
+        for &(_, discovery) in order.iter() {
             let Found { nodes, height } = found[discovery];
             let [a, b] = nodes.map(|node| if node < points { node } else { points + rank[node - points] });
             let size = self.size(a) + self.size(b);

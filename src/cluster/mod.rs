@@ -23,20 +23,20 @@
 //! ```
 //!
 //! Ward's distance is reducible (a union is no nearer to C than the nearer of its parts), so any two clusters that are
-//! each other's nearest may be merged at once. Small sets are merged along a nearest-neighbour chain (`chain.rs`), large
-//! ones in rounds (`rounds.rs`); both keep centroids and sizes alone, O(n·d) memory, and leave the search of neighbours to
-//! a kernel that filters in f32 and decides in f64.
+//! each other's nearest may be merged at once. Small sets are merged along a nearest-neighbour chain (`chain.rs`) with the
+//! distances of all pairs at hand, large ones in rounds (`rounds.rs`), which keep centroids and sizes alone, O(n·d) memory.
+//! Both leave the search of neighbours to a kernel that filters in f32 and decides in f64.
 
 mod chain;
 mod checkpoint;
 mod dendrogram;
 mod rounds;
-mod tournament;
+pub(crate) mod tournament;
 
 pub use checkpoint::Checkpoint;
 pub use dendrogram::{Dendrogram, Merge};
 
-use homonym_kernels::{Isa, WeightedPoints};
+use homonym_kernels::Isa;
 
 use crate::matrix::Matrix;
 use crate::monitor::Monitor;
@@ -53,9 +53,8 @@ const LARGEST: f64 = 1e150;
 pub struct Scratch {
     points: Matrix<f64>,
     weights: Vec<f64>,
-    weighted: WeightedPoints,
     chain: chain::Chain,
-    order: Vec<usize>,
+    order: Vec<(u64, usize)>,
     rank: Vec<usize>,
     dendrogram: Dendrogram,
 }
@@ -136,11 +135,10 @@ pub fn linkage_weighted<'s>(
 
 /// Clusters what `scratch` was loaded with.
 fn run<'s>(scratch: &'s mut Scratch, checkpoint: Option<&Checkpoint>, monitor: &dyn Monitor) -> Result<&'s Dendrogram> {
-    let Scratch { points: copy, weights, weighted, chain, order, rank, dendrogram } = scratch;
+    let Scratch { points: copy, weights, chain, order, rank, dendrogram } = scratch;
     let (isa, count) = (Isa::chosen()?, copy.rows);
     if count < ROUNDS_FROM {
-        weighted.refill(copy.cols, copy.data.iter().copied(), weights.iter().copied());
-        dendrogram.rebuild(count, chain.run(isa, weighted, monitor)?, order, rank);
+        dendrogram.rebuild(count, chain.run(isa, copy, weights, monitor)?, order, rank);
     } else {
         let rounds = rounds::Rounds::of(copy.cols, std::mem::take(&mut copy.data), weights);
         dendrogram.rebuild(count, &rounds.run(isa, checkpoint, monitor)?, order, rank);
@@ -160,15 +158,18 @@ fn load<'p, T: Copy + Into<f64> + 'p>(copy: &mut Matrix<f64>, points: impl IntoI
         copy.rows += 1;
         copy.data.extend(point.iter().map(|&x| x.into()));
     }
-    match copy.data.iter().position(|x| x.abs() > LARGEST || x.is_nan()) {
-        None => Ok(()),
-        Some(place) => Err(Error::input(
+    let is_bad = |x: &f64| x.abs() > LARGEST || x.is_nan();
+    // Without a branch for each: there is hardly ever one to be found.
+    if copy.data.iter().fold(false, |bad, x| bad | is_bad(x)) {
+        let place = copy.data.iter().position(is_bad).expect("one was seen");
+        return Err(Error::input(
             "the points to cluster",
             "numbers between -1e150 and 1e150",
             format!("{} in row {}", copy.data[place], place / copy.cols),
             "remove or repair such rows",
-        )),
+        ));
     }
+    Ok(())
 }
 
 #[cfg(test)]

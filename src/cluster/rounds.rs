@@ -143,7 +143,7 @@ impl Rounds {
         monitor: &dyn Monitor,
     ) -> Result<Vec<Found>> {
         let fingerprint = checkpoint.map_or(0, |_| fingerprint(&self.points));
-        let mut first = Tournament::of(self.points.len());
+        let mut first = Tournament::of(self.points.len(), K);
         if let Some(checkpoint) = checkpoint
             && let Some(saved) = checkpoint.load(fingerprint)?
         {
@@ -156,7 +156,7 @@ impl Rounds {
                 self.proceed(isa, monitor);
             } else {
                 monitor.status(&format!("comparing all clusters, {} of {}", first.turn + 1, first.turns()));
-                first.play(isa, &self.points);
+                first.play(isa, &self.points, None);
                 if first.is_over() {
                     self.learn_first(&first);
                     first.lists = Vec::new();
@@ -232,7 +232,7 @@ impl Rounds {
         saved.known.into_iter().enumerate().for_each(|(place, known)| self.learn(place, known));
         self.changed = saved.changed;
         let list = |known: &Surroundings| known.list.map(|known| self.at_place(known));
-        first.lists = if first.is_over() { Vec::new() } else { self.known.iter().map(list).collect() };
+        first.lists = if first.is_over() { Vec::new() } else { self.known.iter().flat_map(list).collect() };
         Ok(())
     }
 
@@ -369,7 +369,7 @@ impl Rounds {
     /// Takes over what the first search has found; nothing is certain before its end.
     fn learn_first(&mut self, first: &Tournament) {
         self.changed.clear();
-        for (place, list) in first.lists.iter().enumerate() {
+        for (place, list) in first.lists.as_chunks::<K>().0.iter().enumerate() {
             let bound = if first.is_over() { list[K - 1].squared } else { 0.0 };
             self.learn(place, self.surroundings(list, bound));
         }

@@ -1,17 +1,15 @@
 //! Different names, same sound: for every artist of a catalogue the nearest ones under other names.
 
-use homonym_kernels::{Isa, Neighbour, WeightedPoints};
+use homonym_kernels::{Isa, WeightedPoints};
 use rayon::prelude::*;
 
 use crate::catalogue::groups::Groups;
+use crate::cluster::tournament::Tournament;
 use crate::matrix::Matrix;
 use crate::monitor::Monitor;
 use crate::{Error, Result};
 
 use super::ball::Ball;
-
-/// Artists that one thread compares with all others at a time.
-const CHUNK: usize = 96;
 
 /// Two artists under different names that sound alike.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -40,7 +38,7 @@ pub fn artists<'a>(labels: impl Iterator<Item = (usize, &'a str, &'a str)>) -> V
 }
 
 /// The `top` nearest artists under other names of every artist, exactly; pairs once each, nearest first. O(m²·d) for m
-/// artists, in blocks that stay in the cache, on all threads; O(m·d) memory.
+/// artists, every pair measured once, in blocks that stay in the cache, on all threads; O(m·d) memory.
 pub fn aliases(points: &Matrix<f32>, artists: &[Artist], top: usize, monitor: &dyn Monitor) -> Result<Vec<Alias>> {
     let isa = Isa::chosen()?;
     let centroids = artists.par_iter().flat_map_iter(|artist| Ball::around(points, &artist.rows).centroid);
@@ -49,21 +47,19 @@ pub fn aliases(points: &Matrix<f32>, artists: &[Artist], top: usize, monitor: &d
     places.refill(points.cols, centroids.into_iter(), std::iter::repeat_n(1.0, artists.len()));
     let (labels, _) = crate::catalogue::groups::numbered(artists.iter().map(|artist| artist.name));
     let labels: Vec<u32> = labels.into_iter().map(|label| label as u32).collect();
-    let queries: Vec<u32> = (0..artists.len() as u32).collect();
-    let mut found = vec![Neighbour::NONE; artists.len() * top];
-    monitor.begin("aliases", Some(artists.len() as u64));
-    queries.par_chunks(CHUNK).zip(found.par_chunks_mut((CHUNK * top).max(1))).try_for_each(|(queries, found)| {
+    let mut all = Tournament::of(artists.len(), top.max(1));
+    monitor.begin("aliases", Some(all.turns() as u64));
+    while !all.is_over() {
         if monitor.interrupted() {
             return Err(Error::Interrupted("stopped while comparing; nothing was written".to_owned()));
         }
-        places.nearest(isa, queries, 0..artists.len(), Some(&labels), found);
-        monitor.advance(queries.len() as u64);
-        Ok(())
-    })?;
+        all.play(isa, &places, Some(&labels));
+        monitor.advance(1);
+    }
     monitor.end();
     let mut pairs: Vec<Alias> = Vec::new();
-    for (one, found) in found.chunks_exact(top.max(1)).enumerate() {
-        for neighbour in found.iter().filter(|neighbour| neighbour.place != u32::MAX) {
+    for (one, found) in all.lists.chunks_exact(top.max(1)).enumerate() {
+        for neighbour in found.iter().take(top).filter(|neighbour| neighbour.place != u32::MAX) {
             let other = neighbour.place as usize;
             pairs.push(Alias { artists: [one.min(other), one.max(other)], distance: neighbour.squared.sqrt() });
         }

@@ -20,13 +20,14 @@
 //!
 //! Given up: trees of balls around pivots, which win on well separated data only.
 
+mod pairs;
 mod panel;
-mod row;
 mod tiles;
 
 use std::ops::Range;
 
 use crate::isa::Isa;
+pub use pairs::WeightedPairs;
 use panel::Panel;
 
 /// A neighbour of a point. Orders by distance, then place.
@@ -107,18 +108,25 @@ impl WeightedPoints {
     /// Replaces the point at `keep` by the weighted mean of it and the one at `gone`, weights added; then the last point
     /// moves to `gone`.
     pub fn merge(&mut self, keep: usize, gone: usize) {
-        let (a, b, d) = (self.weights[keep], self.weights[gone], self.dims);
-        for i in 0..d {
-            let (x, y) = (self.coordinates[keep * d + i], self.coordinates[gone * d + i]);
-            self.coordinates[keep * d + i] = (a * x + b * y) / (a + b);
-        }
-        self.weights[keep] = a + b;
-        self.panel.set(keep, &self.coordinates[keep * d..(keep + 1) * d], a + b);
+        let d = self.dims;
+        self.unite(keep, gone);
+        self.panel.set(keep, &self.coordinates[keep * d..(keep + 1) * d], self.weights[keep]);
         let last = self.len() - 1;
         self.coordinates.copy_within(last * d..(last + 1) * d, gone * d);
         self.coordinates.truncate(last * d);
         self.weights.swap_remove(gone);
         self.panel.swap_remove(gone, last);
+    }
+
+    /// Replaces the point at `keep` by the weighted mean of two; leaves the copy as it was.
+    fn unite(&mut self, keep: usize, gone: usize) {
+        let (a, b, d) = (self.weights[keep], self.weights[gone], self.dims);
+        let share = b / (a + b);
+        for i in 0..d {
+            let (x, y) = (self.coordinates[keep * d + i], self.coordinates[gone * d + i]);
+            self.coordinates[keep * d + i] = x + share * (y - x);
+        }
+        self.weights[keep] = a + b;
     }
 
     /// Adds to the `k = found.len() / queries.len()` nearest neighbours known of each query (a place) those that are nearer,
@@ -152,8 +160,10 @@ impl WeightedPoints {
         &self,
         isa: Isa,
         [rows, columns]: [Range<usize>; 2],
+        labels: Option<&[u32]>,
         [of_rows, of_columns]: [&mut [Neighbour]; 2],
     ) {
+        assert!(labels.is_none_or(|labels| labels.len() == self.len()), "one label a point");
         assert!(rows.end <= columns.start || columns.end <= rows.start, "each pair once");
         if rows.is_empty() || columns.is_empty() || of_rows.is_empty() {
             return;
@@ -164,7 +174,7 @@ impl WeightedPoints {
         let queries: Vec<u32> = rows.map(|place| place as u32).collect();
         for (queries, found) in queries.chunks(TOGETHER).zip(of_rows.chunks_mut(TOGETHER * k)) {
             let mutual = Some(&mut *of_columns);
-            isa.run(tiles::Search { points: self, queries, labels: None, found, blocks: blocks.clone(), mutual });
+            isa.run(tiles::Search { points: self, queries, labels, found, blocks: blocks.clone(), mutual });
         }
     }
 
@@ -173,13 +183,6 @@ impl WeightedPoints {
         assert!(places.end <= self.len() && places.start.is_multiple_of(Self::BLOCK), "whole blocks of places");
         assert!(places.end.is_multiple_of(Self::BLOCK) || places.end == self.len(), "whole blocks of places");
         places.start / Self::BLOCK..places.end.div_ceil(Self::BLOCK)
-    }
-
-    /// Places among which the nearest neighbour of the point at `of` is, with all that are as near; usually just one.
-    pub fn candidates(&mut self, isa: Isa, of: usize, places: &mut Vec<u32>) {
-        assert!(of < self.len() && self.len() > 1, "the place of one of several points");
-        places.clear();
-        isa.run(row::Row { panel: &mut self.panel, of, places });
     }
 }
 

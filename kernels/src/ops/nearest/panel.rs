@@ -21,8 +21,6 @@ struct Frame {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Panel {
     pub(super) dims: usize,
-    /// How many points there are.
-    pub(super) len: usize,
     /// How many coordinates are looked at first.
     pub(super) head: usize,
     frame: Frame,
@@ -37,15 +35,13 @@ pub(super) struct Panel {
     pub(super) inverse: Vec<f32>,
     /// The largest norm of a block that there has been.
     pub(super) radius: Vec<f32>,
-    /// Memory of `row`: the least possible distances from a query, by place.
-    pub(super) least: Vec<f32>,
 }
 
 impl Panel {
     /// Lays out points anew.
     pub(super) fn fit(&mut self, dims: usize, coordinates: &[f64], weights: &[f64]) {
         let blocks = weights.len().div_ceil(BLOCK);
-        (self.dims, self.len) = (dims, weights.len());
+        self.dims = dims;
         self.head = if dims >= 16 && weights.len() >= SORTED { dims.div_ceil(2) } else { dims };
         self.frame.fit(dims, coordinates, self.head < dims);
         self.values.reset(blocks * dims * BLOCK);
@@ -68,8 +64,8 @@ impl Panel {
         let query = &mut self.queries[place * dims..(place + 1) * dims];
         self.frame.apply(point, query);
         let squares = [square(&query[..self.head]), square(&query[self.head..])];
-        for (k, value) in query.iter_mut().enumerate() {
-            self.values[column + k * BLOCK] = *value;
+        for (seen, value) in self.values.iter_mut().skip(column).step_by(BLOCK).zip(query) {
+            *seen = *value;
             *value *= -2.0;
         }
         [self.heads[place], self.tails[place]] = squares;
@@ -92,7 +88,6 @@ impl Panel {
         }
         self.radius[hole / BLOCK] = self.radius[hole / BLOCK].max(norm);
         self.heads[last] = ABSENT;
-        self.len = last;
         if last.is_multiple_of(BLOCK) {
             let blocks = last / BLOCK;
             self.radius.truncate(blocks);
@@ -110,6 +105,11 @@ impl Panel {
     /// A squared distance in the unit of the copy.
     pub(super) fn scaled(&self, squared: f64) -> f64 {
         squared * self.frame.scale * self.frame.scale
+    }
+
+    /// How far from the origin points may be, in the unit of the copy.
+    pub(super) fn offset(&self) -> f64 {
+        1.0 + self.frame.scale * self.frame.centre.iter().fold(0.0, |far: f64, x| far.max(x.abs()))
     }
 
     /// The factor c of a slack c·(‖x‖ + radius)².
@@ -161,9 +161,17 @@ impl Frame {
         let points = || coordinates.chunks_exact(dims.max(1));
         points().for_each(|point| centre.iter_mut().zip(point).for_each(|(sum, x)| *sum += x));
         centre.iter_mut().for_each(|sum| *sum /= count);
-        let mut largest = 0.0f64;
+        let mut largest = 0.0;
         for point in points() {
-            largest = centre.iter().zip(point).fold(largest, |largest, (c, x)| largest.max((x - c).abs()));
+            // Eight at a time: a maximum waits for the one before it.
+            let mut lanes = [0.0; 8];
+            for (c, x) in centre.chunks(8).zip(point.chunks(8)) {
+                for (lane, (c, x)) in lanes.iter_mut().zip(c.iter().zip(x)) {
+                    let far = (x - c).abs();
+                    *lane = if far > *lane { far } else { *lane };
+                }
+            }
+            largest = lanes.into_iter().fold(largest, f64::max);
         }
         *scale = if largest > 0.0 { (-largest.log2().ceil()).min(1000.0).exp2() } else { 1.0 };
         if sorted {

@@ -7,7 +7,7 @@ use super::{Neighbour, WeightedPoints};
 use crate::simd::{Kernel, Simd};
 
 /// Vectors of candidates in a tile.
-const VECTORS: usize = 2;
+pub(super) const VECTORS: usize = 2;
 /// A best that is not known yet: below [`ABSENT`], above any distance in the unit of the copy.
 const UNKNOWN: f32 = 1e20;
 
@@ -252,7 +252,7 @@ impl<const Q: usize> Tile<Q> {
 
 /// VECTORS vectors of a column, from `start` on.
 #[inline(always)]
-fn vectors<S: Simd>(simd: S, column: &[f32], start: usize) -> [S::F; VECTORS] {
+pub(super) fn vectors<S: Simd>(simd: S, column: &[f32], start: usize) -> [S::F; VECTORS] {
     let lanes = &column[start..start + VECTORS * S::LANES];
     let mut vectors = [simd.splat(0.0); VECTORS];
     for v in 0..VECTORS {
