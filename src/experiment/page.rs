@@ -11,7 +11,8 @@ use super::svg::{Figure, escape};
 const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;max-width:1360px;margin:2rem auto;padding:0 1rem;color:#222;\
 background:#fff}table{border-collapse:collapse;margin:1rem 0}th,td{padding:.25rem .7rem;border-bottom:1px solid #8884;\
 text-align:left;vertical-align:top}td.n{font-variant-numeric:tabular-nums;white-space:nowrap}figure{margin:2rem 0;\
-overflow-x:auto}figcaption{font-weight:600}pre{overflow-x:auto;background:#8881;padding:1rem}.holds{color:#00693e}\
+overflow-x:auto}figure svg{max-width:100%;height:auto}figcaption{font-weight:600}pre{overflow-x:auto;background:#8881;\
+padding:1rem}.holds{color:#00693e}\
 .contradicted{color:#b3261e}@media(prefers-color-scheme:dark){body{color:#ddd;background:#181818}.holds{color:#7ddba3}\
 .contradicted{color:#ff8a80}}";
 
@@ -41,20 +42,23 @@ pub(super) fn render(report: &Report, figures: &[Figure], card: &Value) -> Strin
 }
 
 fn introduction(out: &mut String, report: &Report, card: &Value) {
-    let number = |key: &str| card[key].as_f64().unwrap_or(0.0);
-    let seeds = card["seeds"].as_array().map_or(0, Vec::len);
+    let minutes = card["training_minutes"].as_f64().unwrap_or(0.0);
     writeln!(
         out,
-        "<p>{} cells, {seeds} seeds, {:.1} minutes of training on {} threads ({}). Each seed judges by another part of the \
+        "<p>{}, {}, {minutes:.1} minutes of training on {} ({}). Each seed judges by another part of the \
          artists, none of whom its systems have heard. Bars are means over seeds, whiskers and brackets 95 % intervals of \
          the mean (Student’s t). <code>ml</code> is metric learning, <code>cl</code> the classifier, the number behind it \
          the artists trained on.</p>",
-        report.cells,
-        number("training_minutes"),
-        number("threads"),
+        counted(report.cells, "cell"),
+        counted(card["seeds"].as_array().map_or(0, Vec::len), "seed"),
+        counted(card["threads"].as_u64().unwrap_or(0) as usize, "thread"),
         escape(card["instruction_set"].as_str().unwrap_or("")),
     )
     .expect("a string");
+}
+
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 fn claims(out: &mut String, report: &Report) {
