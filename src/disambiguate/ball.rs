@@ -31,15 +31,13 @@ impl Ball {
     /// From a point to the members.
     pub(super) fn reach(&self, point: &[f32]) -> Reach {
         let spread = (self.size > 1.0).then(|| (2.0 * self.scatter * self.size / (self.size - 1.0)).sqrt());
-        Reach { distance: (self.squared(point) + self.scatter).sqrt(), spread }
+        Reach { distance: (self.squared(point) + self.scatter).sqrt(), spread, tracks: self.size }
     }
 
-    /// From a point that is a member to the others; none where there are no others.
-    pub(super) fn reach_within(&self, point: &[f32]) -> Option<Reach> {
-        let (n, squared) = (self.size, self.squared(point));
-        let others = (n * self.scatter - n / (n - 1.0) * squared).max(0.0);
-        let spread = (n > 2.0).then(|| (2.0 * others / (n - 2.0)).sqrt());
-        (n > 1.0).then(|| Reach { distance: ((squared + self.scatter) * n / (n - 1.0)).sqrt(), spread })
+    /// Root mean square distance from a point that is a member to the others; none where there are no others.
+    pub(super) fn distance_within(&self, point: &[f32]) -> Option<f64> {
+        let n = self.size;
+        (n > 1.0).then(|| ((self.squared(point) + self.scatter) * n / (n - 1.0)).sqrt())
     }
 }
 
@@ -62,6 +60,8 @@ pub(super) struct Reach {
     pub(super) distance: f64,
     /// Root mean square distance among them; none for a single one.
     pub(super) spread: Option<f64>,
+    /// How many they are.
+    pub(super) tracks: f64,
 }
 
 #[cfg(test)]
@@ -82,10 +82,9 @@ mod tests {
         let outside = Ball::around(&points, &[0, 1, 2]).reach(points.row(3));
         close(outside.distance, mean(vec![(3, 0), (3, 1), (3, 2)]));
         close(outside.spread.unwrap(), mean(vec![(0, 1), (0, 2), (1, 2)]));
-        let within = Ball::around(&points, &[0, 1, 2, 4]).reach_within(points.row(4)).unwrap();
-        close(within.distance, mean(vec![(4, 0), (4, 1), (4, 2)]));
-        close(within.spread.unwrap(), mean(vec![(0, 1), (0, 2), (1, 2)]));
-        assert_eq!(Ball::around(&points, &[0]).reach_within(points.row(0)), None);
-        assert_eq!(Ball::around(&points, &[0, 1]).reach_within(points.row(0)).unwrap().spread, None);
+        let within = Ball::around(&points, &[0, 1, 2, 4]).distance_within(points.row(4)).unwrap();
+        close(within, mean(vec![(4, 0), (4, 1), (4, 2)]));
+        assert_eq!(Ball::around(&points, &[0]).distance_within(points.row(0)), None);
+        assert_eq!(Ball::around(&points, &[0]).reach(points.row(1)).spread, None);
     }
 }

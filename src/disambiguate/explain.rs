@@ -162,7 +162,7 @@ fn border(
         for (&cluster, ball) in clusters.keys.iter().zip(balls) {
             let point = points.row(rows[track]);
             match cluster == labels[track] {
-                true => own = ball.reach_within(point).map_or(0.0, |reach| reach.distance),
+                true => own = ball.distance_within(point).unwrap_or(0.0),
                 false => other = other.min(ball.reach(point).distance),
             }
         }

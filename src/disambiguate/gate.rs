@@ -142,7 +142,7 @@ impl<'a> Gate<'a> {
     }
 
     fn odds(&self, artist: &Artist, point: &[f32]) -> f64 {
-        self.calibration.membership.odds_at(artist.ball.reach(point))
+        self.calibration.membership.odds(artist.ball.reach(point))
     }
 }
 

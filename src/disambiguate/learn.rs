@@ -4,18 +4,21 @@ use std::collections::HashMap;
 
 use rayon::prelude::*;
 
-use super::ball::{Ball, Reach};
 use super::calibration::{Calibration, Figure};
 use super::levels::{Levels, Trials};
+use super::meetings::{Meeting, meetings};
 use super::membership::{Membership, Pair};
 use super::placement::{Placement, Seen, places, seen};
 use crate::Result;
-use crate::catalogue::groups::Groups;
 use crate::cluster::{Scratch, linkage_with};
 use crate::eval::protocols::{Clustering, Name, Options, Spread, clustering, names};
 use crate::matrix::Matrix;
 use crate::monitor::Monitor;
+use crate::random::Random;
 use crate::store::embeddings::Embeddings;
+
+/// Purpose of a random stream.
+const HALVES: u64 = 5;
 
 /// Learns from labelled embeddings of artists unseen in training. Names are made by grouping artists, or come from a
 /// column, as in the clustering protocol, which also chooses the threshold (the mean over folds and repeats). Everything
@@ -27,12 +30,14 @@ pub fn calibrate(embeddings: &Embeddings, options: &Options, monitor: &dyn Monit
     let report = clustering(embeddings, options, monitor)?;
     let repeats: Vec<Repeat> = (0..options.repeats as u64)
         .into_par_iter()
-        .map(|repeat| Repeat::of(&embeddings.points, &folds(embeddings, options, &report, repeat)?))
+        .map(|repeat| {
+            let random = Random::keyed(options.seed, &[HALVES, repeat]);
+            Repeat::of(&embeddings.points, &folds(embeddings, options, &report, repeat)?, random)
+        })
         .collect::<Result<_>>()?;
-    let (mut pairs, mut spreads, mut all_seen, mut trials) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut pairs, mut all_seen, mut trials) = (Vec::new(), Vec::new(), Vec::new());
     for repeat in repeats {
         pairs.extend(repeat.pairs);
-        spreads.extend(repeat.spreads);
         all_seen.push(repeat.seen);
         trials.push(repeat.trials);
     }
@@ -46,7 +51,7 @@ pub fn calibrate(embeddings: &Embeddings, options: &Options, monitor: &dyn Monit
         ari: figure(report.ari, &report.ari_spread),
         precision: figure(report.precision, &report.precision_spread),
         recall: figure(report.recall, &report.recall_spread),
-        membership: Membership::learn(&pairs, &spreads),
+        membership: Membership::learn(&pairs),
         placement: Placement::learn(&all_seen),
         gate: Levels::choose(&trials),
         names: report.names,
@@ -76,24 +81,21 @@ fn folds(embeddings: &Embeddings, options: &Options, report: &Clustering, repeat
 #[derive(Default)]
 struct Repeat {
     pairs: Vec<Pair>,
-    spreads: Vec<f64>,
     seen: Vec<Seen>,
     trials: Trials,
 }
 
 impl Repeat {
-    fn of(points: &Matrix<f32>, folds: &[Fold]) -> Result<Self> {
-        let mut learned = Self::default();
+    fn of(points: &Matrix<f32>, folds: &[Fold], mut random: Random) -> Result<Self> {
+        let mut meet = |fold: &Fold| fold.names.iter().flat_map(|name| meetings(points, name, &mut random)).collect();
+        let met: Vec<Vec<Meeting>> = folds.iter().map(&mut meet).collect();
+        let mut learned = Self { pairs: pairs(met.iter().flatten()), ..Self::default() };
         let mut scratch = Scratch::default();
         for (number, fold) in folds.iter().enumerate() {
-            let (mut pairs, mut spreads) = (Vec::new(), Vec::new());
-            let others = folds.iter().enumerate().filter(|(other, _)| *other != number);
-            let others = others.flat_map(|(_, fold)| &fold.names);
-            others.for_each(|name| pairs_of(points, name, &mut pairs, &mut spreads));
-            let membership = Membership::learn(&pairs, &spreads);
+            let others = met.iter().enumerate().filter(|(other, _)| *other != number);
+            let membership = Membership::learn(&pairs(others.flat_map(|(_, met)| met)));
+            learned.trials.add(&met[number], &membership, number);
             for name in &fold.names {
-                pairs_of(points, name, &mut learned.pairs, &mut learned.spreads);
-                learned.trials.add(points, name, &membership, number);
                 let tree = linkage_with(&mut scratch, name.rows.iter().map(|&row| points.row(row)), &())?;
                 let labels = tree.cut(fold.threshold);
                 let places = places(points, &name.rows, &labels);
@@ -104,19 +106,11 @@ impl Repeat {
     }
 }
 
-/// Every track under a name with every artist there who has a spread, its own with its other tracks; and the spreads.
-fn pairs_of(points: &Matrix<f32>, name: &Name, pairs: &mut Vec<Pair>, spreads: &mut Vec<f64>) {
-    let artists = Groups::of(name.truth.iter().copied().enumerate());
-    for (artist, members) in artists.iter() {
-        let rows: Vec<usize> = members.iter().map(|&member| name.rows[member]).collect();
-        let ball = Ball::around(points, &rows);
-        spreads.extend(ball.reach(points.row(rows[0])).spread);
-        for (&row, &own) in name.rows.iter().zip(&name.truth) {
-            let point = points.row(row);
-            let reach = if own == artist { ball.reach_within(point) } else { Some(ball.reach(point)) };
-            if let Some(Reach { distance, spread: Some(spread) }) = reach {
-                pairs.push(Pair { ratio: distance / spread.max(f64::MIN_POSITIVE), own: own == artist });
-            }
-        }
-    }
+/// Every new track with every artist known.
+fn pairs<'a>(meetings: impl Iterator<Item = &'a Meeting>) -> Vec<Pair> {
+    let pairs = |Meeting { own, others }: &Meeting| {
+        let others = others.iter().map(|&reach| Pair { reach, own: false });
+        std::iter::once(Pair { reach: *own, own: true }).chain(others).collect::<Vec<_>>()
+    };
+    meetings.flat_map(pairs).collect()
 }

@@ -2,12 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::ball::Ball;
 use super::logistic::{logistic, logit};
+use super::meetings::Meeting;
 use super::membership::Membership;
-use crate::catalogue::groups::Groups;
-use crate::eval::protocols::Name;
-use crate::matrix::Matrix;
 
 /// The error rates that levels are kept for.
 pub const ERRORS: [f64; 5] = [0.01, 0.02, 0.05, 0.1, 0.2];
@@ -76,21 +73,12 @@ pub(super) fn share(odds: f64, all: f64) -> f64 {
 }
 
 impl Trials {
-    /// Credits every track of a name to its artist, to every other one, and to these with its own artist unknown. `membership`
-    /// was learned without the name.
-    pub(super) fn add(&mut self, points: &Matrix<f32>, name: &Name, membership: &Membership, fold: usize) {
-        let artists = Groups::of(name.truth.iter().copied().enumerate());
-        let balls: Vec<Ball> = artists
-            .members
-            .iter()
-            .map(|members| Ball::around(points, &members.iter().map(|&member| name.rows[member]).collect::<Vec<_>>()))
-            .collect();
-        for (&row, &truth) in name.rows.iter().zip(&name.truth) {
-            let point = points.row(row);
-            let Some(own) = balls[truth].reach_within(point) else { continue };
-            let own = membership.odds_at(own);
-            let others = (0..balls.len()).filter(|&artist| artist != truth);
-            let others: Vec<f64> = others.map(|artist| membership.odds_at(balls[artist].reach(point))).collect();
+    /// Credits every new track to its artist, to every other one, and to these with its own artist unknown. `membership` was
+    /// learned without these tracks.
+    pub(super) fn add(&mut self, meetings: &[Meeting], membership: &Membership, fold: usize) {
+        for meeting in meetings {
+            let own = membership.odds(meeting.own);
+            let others: Vec<f64> = meeting.others.iter().map(|&reach| membership.odds(reach)).collect();
             let rest: f64 = others.iter().sum();
             let mut credit = |whose, score| self.artist.push(Trial { whose, score, fold });
             credit(Whose::Own, share(own, own + rest));

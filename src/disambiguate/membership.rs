@@ -8,22 +8,22 @@ use super::logistic::fit;
 /// A track and an artist: how far apart, and whether the track is the artist's.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pair {
-    /// Distance over spread.
-    pub(super) ratio: f64,
+    pub(super) reach: Reach,
     pub(super) own: bool,
 }
 
 /// Logistic regression of "the track is by the artist" on how far the track is from the artist's other tracks, compared with
 /// how far these are from each other (both root mean square): `ln odds = intercept − slope·ln(distance / spread)`. The ratio
-/// means the same for a pianist, whose tracks are all alike, and for a maker of collages. The share of artists under a name
-/// that are the right one is part of the odds, as it was among the names learned from.
+/// means the same for a pianist, whose tracks are all alike, and for a maker of collages. The spread of a few tracks says
+/// little: that of all artists weighs like two tracks more. The share of artists under a name that are the right one is part of
+/// the odds, as it was among the names learned from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Membership {
     /// ln odds where a track is as far from the others as these from each other.
     pub intercept: f64,
     /// How fast the odds fall.
     pub slope: f64,
-    /// The spread (geometric mean over artists) that stands for that of a single track.
+    /// The spread of all artists (geometric mean), which stands for that of a single track.
     pub spread: f64,
     /// Pairs of track and artist learned from.
     pub pairs: usize,
@@ -31,26 +31,28 @@ pub struct Membership {
 
 /// Distances and spreads below this are not told apart.
 const NEAREST: f64 = 1e-6;
+/// What the spread of all artists weighs, in tracks of one.
+const DOUBT: f64 = 2.0;
 
 impl Membership {
-    /// Learns from pairs, of which there must be both kinds, and from the spreads of artists.
-    pub(super) fn learn(pairs: &[Pair], spreads: &[f64]) -> Self {
-        let [intercept, slope] = fit(pairs.iter().map(|pair| ([1.0, -log(pair.ratio)], pair.own)));
-        let spread = (spreads.iter().map(|&spread| log(spread)).sum::<f64>() / spreads.len().max(1) as f64).exp();
+    /// Learns from pairs, of which there must be both kinds.
+    pub(super) fn learn(pairs: &[Pair]) -> Self {
+        let spreads: Vec<f64> = pairs.iter().filter_map(|pair| pair.reach.spread).map(log).collect();
+        let spread = (spreads.iter().sum::<f64>() / spreads.len().max(1) as f64).exp();
+        let [intercept, slope] = fit(pairs.iter().map(|pair| ([1.0, -ratio(pair.reach, spread)], pair.own)));
         Self { intercept, slope, spread, pairs: pairs.len() }
     }
 
-    /// Odds that a track is the artist's, by its root mean square distance to the artist's other tracks and theirs to each
-    /// other (none for a single one).
-    pub fn odds(&self, distance: f64, spread: Option<f64>) -> f64 {
-        let ratio = log(distance) - log(spread.unwrap_or(self.spread));
-        (self.intercept - self.slope * ratio).clamp(-30.0, 30.0).exp()
+    /// Odds that a track is the artist's whose other tracks are so far away.
+    pub(super) fn odds(&self, reach: Reach) -> f64 {
+        (self.intercept - self.slope * ratio(reach, self.spread)).clamp(-30.0, 30.0).exp()
     }
+}
 
-    /// The odds of a track this far away.
-    pub(super) fn odds_at(&self, reach: Reach) -> f64 {
-        self.odds(reach.distance, reach.spread)
-    }
+/// ln of distance over spread, where `usual` is that of all artists.
+fn ratio(Reach { distance, spread, tracks }: Reach, usual: f64) -> f64 {
+    let own = spread.map_or(0.0, |spread| (tracks - 1.0) * (log(spread) - log(usual)));
+    log(distance) - log(usual) - own / (tracks - 1.0 + DOUBT)
 }
 
 fn log(length: f64) -> f64 {
@@ -66,15 +68,21 @@ mod tests {
     #[test]
     fn known_odds_are_found() {
         let mut random = Random::keyed(5, &[]);
-        let pair = |_| {
+        let pair = |number: usize| {
+            // Of so many tracks that their own spread is all that counts.
             let ratio = (1.5 * random.normal()).exp();
-            Pair { ratio, own: random.uniform() < logistic(1.0 - 2.0 * ratio.ln()) }
+            let spread = [1.0, 4.0][number % 2];
+            let reach = Reach { distance: ratio * spread, spread: Some(spread), tracks: 1e9 };
+            Pair { reach, own: random.uniform() < logistic(1.0 - 2.0 * ratio.ln()) }
         };
-        let membership = Membership::learn(&(0..40_000).map(pair).collect::<Vec<_>>(), &[1.0, 4.0]);
+        let membership = Membership::learn(&(0..40_000).map(pair).collect::<Vec<_>>());
         assert!((membership.intercept - 1.0).abs() < 0.06 && (membership.slope - 2.0).abs() < 0.06, "{membership:?}");
         assert!((membership.spread - 2.0).abs() < 1e-12);
-        assert!((membership.odds(3.0, Some(3.0)).ln() - membership.intercept).abs() < 1e-12);
-        assert_eq!(membership.odds(3.0, None), membership.odds(3.0, Some(membership.spread)));
-        assert!(membership.odds(0.0, None).is_finite());
+        let odds = |distance, spread, tracks| membership.odds(Reach { distance, spread, tracks });
+        assert!((odds(3.0, Some(3.0), 1e9).ln() - membership.intercept).abs() < 1e-6);
+        assert_eq!(odds(3.0, None, 1.0), odds(3.0, Some(membership.spread), 5.0));
+        // Three tracks are believed half: their spread of 8 counts as the geometric mean of 8 and 2.
+        assert!((odds(3.0, Some(8.0), 3.0) - odds(3.0, Some(4.0), 1e9)).abs() < 1e-6);
+        assert!(odds(0.0, None, 1.0).is_finite());
     }
 }

@@ -13,6 +13,7 @@ mod labels;
 mod learn;
 mod levels;
 mod logistic;
+mod meetings;
 mod membership;
 mod placement;
 #[cfg(feature = "report")]

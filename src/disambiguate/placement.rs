@@ -44,7 +44,7 @@ pub(super) fn places(points: &Matrix<f32>, rows: &[usize], labels: &[usize]) -> 
         let mut place = Place { own: None, rival: None, size: 0, tracks: rows.len() };
         for (&key, ball) in clusters.keys.iter().zip(&balls) {
             if key == cluster {
-                place.own = ball.reach_within(point).map(|reach| reach.distance);
+                place.own = ball.distance_within(point);
                 place.size = ball.size as usize;
             } else {
                 let distance = ball.reach(point).distance;

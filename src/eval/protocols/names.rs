@@ -10,7 +10,7 @@ use crate::random::Random;
 use crate::{Error, Result};
 
 /// A name and the tracks under it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Name {
     pub(crate) name: String,
     pub(crate) rows: Vec<usize>,
@@ -18,7 +18,7 @@ pub(crate) struct Name {
     pub(crate) truth: Vec<usize>,
     pub(crate) artists: usize,
     /// Its value of the fold column; empty where there is none.
-    pub(super) fold: String,
+    pub(crate) fold: String,
 }
 
 impl Name {
