@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use rayon::prelude::*;
 
 use super::calibration::{Calibration, Figure};
-use super::levels::{Levels, Trials};
+use super::levels::Levels;
 use super::meetings::{Meeting, meetings};
-use super::membership::{Membership, Pair};
+use super::membership::Membership;
 use super::placement::{Placement, Seen, places, seen};
 use crate::Result;
 use crate::cluster::{Scratch, linkage_with};
@@ -35,12 +35,8 @@ pub fn calibrate(embeddings: &Embeddings, options: &Options, monitor: &dyn Monit
             Repeat::of(&embeddings.points, &folds(embeddings, options, &report, repeat)?, random)
         })
         .collect::<Result<_>>()?;
-    let (mut pairs, mut all_seen, mut trials) = (Vec::new(), Vec::new(), Vec::new());
-    for repeat in repeats {
-        pairs.extend(repeat.pairs);
-        all_seen.push(repeat.seen);
-        trials.push(repeat.trials);
-    }
+    let (met, all_seen): (Vec<_>, Vec<_>) = repeats.into_iter().map(|repeat| (repeat.met, repeat.seen)).unzip();
+    let membership = Membership::learn(met.iter().flatten().flatten());
     let figure = |value, spread: &Spread| Figure { value, interval: spread.interval };
     Ok(Calibration {
         origin: embeddings.origin.clone(),
@@ -51,9 +47,9 @@ pub fn calibrate(embeddings: &Embeddings, options: &Options, monitor: &dyn Monit
         ari: figure(report.ari, &report.ari_spread),
         precision: figure(report.precision, &report.precision_spread),
         recall: figure(report.recall, &report.recall_spread),
-        membership: Membership::learn(&pairs),
         placement: Placement::learn(&all_seen),
-        gate: Levels::choose(&trials),
+        gate: Levels::choose(&met, &membership),
+        membership,
         names: report.names,
         tracks: report.tracks,
     })
@@ -78,39 +74,25 @@ fn folds(embeddings: &Embeddings, options: &Options, report: &Clustering, repeat
 }
 
 /// What one repeat teaches.
-#[derive(Default)]
 struct Repeat {
-    pairs: Vec<Pair>,
+    /// By fold.
+    met: Vec<Vec<Meeting>>,
     seen: Vec<Seen>,
-    trials: Trials,
 }
 
 impl Repeat {
     fn of(points: &Matrix<f32>, folds: &[Fold], mut random: Random) -> Result<Self> {
         let mut meet = |fold: &Fold| fold.names.iter().flat_map(|name| meetings(points, name, &mut random)).collect();
-        let met: Vec<Vec<Meeting>> = folds.iter().map(&mut meet).collect();
-        let mut learned = Self { pairs: pairs(met.iter().flatten()), ..Self::default() };
-        let mut scratch = Scratch::default();
+        let met = folds.iter().map(&mut meet).collect();
+        let (mut seen_all, mut scratch) = (Vec::new(), Scratch::default());
         for (number, fold) in folds.iter().enumerate() {
-            let others = met.iter().enumerate().filter(|(other, _)| *other != number);
-            let membership = Membership::learn(&pairs(others.flat_map(|(_, met)| met)));
-            learned.trials.add(&met[number], &membership, number);
             for name in &fold.names {
                 let tree = linkage_with(&mut scratch, name.rows.iter().map(|&row| points.row(row)), &())?;
                 let labels = tree.cut(fold.threshold);
                 let places = places(points, &name.rows, &labels);
-                learned.seen.extend(seen(&places, fold.threshold, &name.truth, &labels, number));
+                seen_all.extend(seen(&places, fold.threshold, &name.truth, &labels, number));
             }
         }
-        Ok(learned)
+        Ok(Self { met, seen: seen_all })
     }
-}
-
-/// Every new track with every artist known.
-fn pairs<'a>(meetings: impl Iterator<Item = &'a Meeting>) -> Vec<Pair> {
-    let pairs = |Meeting { own, others }: &Meeting| {
-        let others = others.iter().map(|&reach| Pair { reach, own: false });
-        std::iter::once(Pair { reach: *own, own: true }).chain(others).collect::<Vec<_>>()
-    };
-    meetings.flat_map(pairs).collect()
 }

@@ -57,12 +57,11 @@ enum Whose {
 struct Trial {
     whose: Whose,
     score: f64,
-    fold: usize,
 }
 
-/// The trials of one repeat.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Trials {
+/// Tracks credited to an artist of a name, and to a name alone.
+#[derive(Debug, Default)]
+struct Trials {
     artist: Vec<Trial>,
     name: Vec<Trial>,
 }
@@ -73,33 +72,43 @@ pub(super) fn share(odds: f64, all: f64) -> f64 {
 }
 
 impl Trials {
-    /// Credits every new track to its artist, to every other one, and to these with its own artist unknown. `membership` was
-    /// learned without these tracks.
-    pub(super) fn add(&mut self, meetings: &[Meeting], membership: &Membership, fold: usize) {
+    /// Credits every new track to its artist, to every other one, and to these with its own artist unknown.
+    fn of<'a>(meetings: impl Iterator<Item = &'a Meeting>, membership: &Membership) -> Self {
+        let mut trials = Self::default();
         for meeting in meetings {
             let own = membership.odds(meeting.own);
             let others: Vec<f64> = meeting.others.iter().map(|&reach| membership.odds(reach)).collect();
             let rest: f64 = others.iter().sum();
-            let mut credit = |whose, score| self.artist.push(Trial { whose, score, fold });
+            let mut credit = |whose, score| trials.artist.push(Trial { whose, score });
             credit(Whose::Own, share(own, own + rest));
             others.iter().for_each(|&odds| credit(Whose::Another, share(odds, own + rest)));
             others.iter().for_each(|&odds| credit(Whose::Nobody, share(odds, rest)));
-            let mut credit = |whose, score| self.name.push(Trial { whose, score, fold });
+            let mut credit = |whose, score| trials.name.push(Trial { whose, score });
             credit(Whose::Own, share(own + rest, own + rest));
             credit(Whose::Nobody, share(rest, rest));
         }
+        trials
     }
 }
 
 impl Levels {
-    /// Chooses by the trials of all repeats; what that brings is counted fold by fold, at levels chosen on the others of its
-    /// repeat.
-    pub(super) fn choose(repeats: &[Trials]) -> Self {
-        let of = |part: fn(&Trials) -> &Vec<Trial>| {
-            let repeats: Vec<&Vec<Trial>> = repeats.iter().map(part).collect();
-            levels(&repeats)
-        };
-        Self { artist: of(|trials| &trials.artist), name: of(|trials| &trials.name) }
+    /// Chooses by the meetings of all folds of all repeats, as `membership`, which was learned from them, scores them. What that
+    /// brings is counted fold by fold, with membership and levels learned from the other folds of its repeat.
+    pub(super) fn choose(repeats: &[Vec<Vec<Meeting>>], membership: &Membership) -> Self {
+        let mut artist = [Counts::default(); ERRORS.len()];
+        let mut name = artist;
+        for folds in repeats {
+            for (number, fold) in folds.iter().enumerate() {
+                let others =
+                    || folds.iter().enumerate().filter(|(other, _)| *other != number).flat_map(|(_, fold)| fold);
+                let membership = Membership::learn(others());
+                let (learned, judged) = (Trials::of(others(), &membership), Trials::of(fold.iter(), &membership));
+                count(&mut artist, &learned.artist, &judged.artist);
+                count(&mut name, &learned.name, &judged.name);
+            }
+        }
+        let all = Trials::of(repeats.iter().flatten().flatten(), membership);
+        Self { artist: levels(&all.artist, artist), name: levels(&all.name, name) }
     }
 
     /// The level for an error rate; none where it is not one of [`ERRORS`].
@@ -109,21 +118,19 @@ impl Levels {
     }
 }
 
-fn levels(repeats: &[&Vec<Trial>]) -> Vec<Level> {
-    let all = Scores::of(repeats.iter().copied().flatten());
-    let mut counts = [Counts::default(); ERRORS.len()];
-    for trials in repeats {
-        let folds = trials.iter().map(|trial| trial.fold + 1).max().unwrap_or(0);
-        for fold in 0..folds {
-            let scores = Scores::of(trials.iter().filter(|trial| trial.fold != fold));
-            for (&error, counts) in ERRORS.iter().zip(&mut counts) {
-                let (accept, reject) = scores.levels(error);
-                trials.iter().filter(|trial| trial.fold == fold).for_each(|trial| counts.add(trial, accept, reject));
-            }
-        }
+/// Counts what levels chosen by some trials do to others, for each error rate.
+fn count(counts: &mut [Counts; ERRORS.len()], learned: &[Trial], judged: &[Trial]) {
+    let scores = Scores::of(learned);
+    for (&error, counts) in ERRORS.iter().zip(counts) {
+        let (accept, reject) = scores.levels(error);
+        judged.iter().for_each(|trial| counts.add(trial, accept, reject));
     }
+}
+
+fn levels(trials: &[Trial], counts: [Counts; ERRORS.len()]) -> Vec<Level> {
+    let scores = Scores::of(trials);
     let level = |(&error, counts): (&f64, Counts)| {
-        let (accept, reject) = all.levels(error);
+        let (accept, reject) = scores.levels(error);
         let [own, another, nobody] = counts.shares();
         Level { error, accept, reject, own: own.unwrap_or_default(), another, nobody: nobody.unwrap_or_default() }
     };
@@ -134,9 +141,9 @@ fn levels(repeats: &[&Vec<Trial>]) -> Vec<Level> {
 struct Scores([Vec<f64>; 3]);
 
 impl Scores {
-    fn of<'a>(trials: impl Iterator<Item = &'a Trial>) -> Self {
+    fn of(trials: &[Trial]) -> Self {
         let mut scores: [Vec<f64>; 3] = Default::default();
-        trials.for_each(|trial| scores[trial.whose as usize].push(trial.score));
+        trials.iter().for_each(|trial| scores[trial.whose as usize].push(trial.score));
         scores.iter_mut().for_each(|scores| scores.sort_unstable_by(f64::total_cmp));
         Self(scores)
     }
@@ -202,15 +209,22 @@ mod tests {
         let trial = |number: usize| {
             let whose = [Whose::Own, Whose::Another, Whose::Nobody][number % 3];
             let mean = if whose == Whose::Own { apart } else { 0.0 };
-            Trial { whose, score: logistic(mean + random.normal()), fold: number / 3 % 5 }
+            Trial { whose, score: logistic(mean + random.normal()) }
         };
         (0..30_000).map(trial).collect()
+    }
+
+    /// Levels chosen by some trials, with what they did to others.
+    fn judged(learned: &[Trial], others: &[Trial]) -> Vec<Level> {
+        let mut counts = [Counts::default(); ERRORS.len()];
+        count(&mut counts, learned, others);
+        levels(learned, counts)
     }
 
     #[test]
     fn levels_keep_the_error_asked_for_on_tracks_not_seen() {
         let (learned, new) = (trials(1, 1.0), trials(2, 1.0));
-        for level in levels(&[&learned]) {
+        for level in judged(&learned, &trials(5, 1.0)) {
             let mut counts = Counts::default();
             new.iter().for_each(|trial| counts.add(trial, level.accept, level.reject));
             let [own, another, nobody] = counts.shares().map(Option::unwrap);
@@ -227,11 +241,11 @@ mod tests {
 
     #[test]
     fn what_is_told_apart_is_not_held() {
-        let level = levels(&[&trials(3, 9.0)])[2];
+        let level = judged(&trials(3, 9.0), &trials(6, 9.0))[2];
         assert_eq!(level.accept, level.reject);
         assert!(level.own.accepted > 0.99 && level.nobody.rejected > 0.99 && level.another.unwrap().accepted < 0.01);
         // What cannot be told apart is held, but for the errors allowed.
-        let level = levels(&[&trials(4, 0.0)])[2];
+        let level = judged(&trials(4, 0.0), &trials(7, 0.0))[2];
         assert!(level.own.accepted < 0.07 && level.own.rejected < 0.07 && level.nobody.rejected < 0.07, "{level:?}");
     }
 }

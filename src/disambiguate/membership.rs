@@ -4,13 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ball::Reach;
 use super::logistic::fit;
-
-/// A track and an artist: how far apart, and whether the track is the artist's.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Pair {
-    pub(super) reach: Reach,
-    pub(super) own: bool,
-}
+use super::meetings::Meeting;
 
 /// Logistic regression of "the track is by the artist" on how far the track is from the artist's other tracks, compared with
 /// how far these are from each other (both root mean square): `ln odds = intercept − slope·ln(distance / spread)`. The ratio
@@ -35,11 +29,20 @@ const NEAREST: f64 = 1e-6;
 const DOUBT: f64 = 2.0;
 
 impl Membership {
-    /// Learns from pairs, of which there must be both kinds.
-    pub(super) fn learn(pairs: &[Pair]) -> Self {
-        let spreads: Vec<f64> = pairs.iter().filter_map(|pair| pair.reach.spread).map(log).collect();
+    /// Learns from new tracks and the artists that they meet: their own and others.
+    pub(super) fn learn<'a>(meetings: impl Iterator<Item = &'a Meeting>) -> Self {
+        let pairs = |Meeting { own, others }: &Meeting| {
+            let others = others.iter().map(|&reach| (reach, false));
+            std::iter::once((*own, true)).chain(others).collect::<Vec<_>>()
+        };
+        Self::of_pairs(&meetings.flat_map(pairs).collect::<Vec<_>>())
+    }
+
+    /// Of a track and an artist, and whether it is theirs.
+    fn of_pairs(pairs: &[(Reach, bool)]) -> Self {
+        let spreads: Vec<f64> = pairs.iter().filter_map(|(reach, _)| reach.spread).map(log).collect();
         let spread = (spreads.iter().sum::<f64>() / spreads.len().max(1) as f64).exp();
-        let [intercept, slope] = fit(pairs.iter().map(|pair| ([1.0, -ratio(pair.reach, spread)], pair.own)));
+        let [intercept, slope] = fit(pairs.iter().map(|&(reach, own)| ([1.0, -ratio(reach, spread)], own)));
         Self { intercept, slope, spread, pairs: pairs.len() }
     }
 
@@ -73,9 +76,9 @@ mod tests {
             let ratio = (1.5 * random.normal()).exp();
             let spread = [1.0, 4.0][number % 2];
             let reach = Reach { distance: ratio * spread, spread: Some(spread), tracks: 1e9 };
-            Pair { reach, own: random.uniform() < logistic(1.0 - 2.0 * ratio.ln()) }
+            (reach, random.uniform() < logistic(1.0 - 2.0 * ratio.ln()))
         };
-        let membership = Membership::learn(&(0..40_000).map(pair).collect::<Vec<_>>());
+        let membership = Membership::of_pairs(&(0..40_000).map(pair).collect::<Vec<_>>());
         assert!((membership.intercept - 1.0).abs() < 0.06 && (membership.slope - 2.0).abs() < 0.06, "{membership:?}");
         assert!((membership.spread - 2.0).abs() < 1e-12);
         let odds = |distance, spread, tracks| membership.odds(Reach { distance, spread, tracks });

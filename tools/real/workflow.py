@@ -5,8 +5,9 @@ usage: workflow.py HOMONYM DATA WORK [--sets voices,open] [--draws 10] [--train 
                    [--calibrate "and of homonym calibrate"]
 
 HOMONYM is the binary, DATA a folder with SET/catalogue.csv, WORK a folder for stores, models and embeddings. Of each set half
-the artists train a model, a quarter calibrates it, and the last quarter is what it is judged by: their tracks are put under
-names of two to four artists, split, and checked as releases. What WORK holds already is not done again. Needs NumPy.
+the artists train a model. In every draw the others are dealt anew: half of them calibrate it, by the rest it is judged: their
+tracks are put under names of two to four artists, split, and checked as releases. What was promised is the mean over draws, what
+was found is counted over all. What WORK holds already is not done again. Needs NumPy.
 """
 import argparse
 import csv
@@ -43,7 +44,7 @@ def write(path, rows):
 
 
 def deal(catalogue, out):
-    """Half the artists of each source to train, a quarter each to calibrate and to judge."""
+    """Half the artists of each source to train."""
     rows = read(catalogue)
     strata = defaultdict(set)
     for row in rows:
@@ -51,20 +52,26 @@ def deal(catalogue, out):
     part = {}
     for _, artists in sorted(strata.items()):
         for artist in sorted(artists, key=lambda name: hashlib.sha256(name.encode()).digest()):
-            part[artist] = ["train", "known", "train", "test"][len(part) % 4]
+            part[artist] = ["train", "new"][len(part) % 2]
     folder = os.path.dirname(os.path.abspath(catalogue))
     write(out, [{**row, "path": os.path.join(folder, row["path"]), "part": part[row["artist"]]} for row in rows])
 
 
-def names(rows, draw):
-    """A name of two to four artists of one source for each row; none for the artists that are left over."""
+def by_source(rows, chance):
+    """The artists of each source in random order, with more than one track each."""
     artists = defaultdict(lambda: defaultdict(int))
     for row in rows:
         artists[row["source"]][row["artist"]] += 1
-    chance, name = random.Random(draw), {}
     for source, tracks in sorted(artists.items()):
-        rest = sorted(artist for artist, count in tracks.items() if count > 1)
-        chance.shuffle(rest)
+        order = sorted(artist for artist, count in tracks.items() if count > 1)
+        chance.shuffle(order)
+        yield source, order
+
+
+def names(rows, draw):
+    """A name of two to four artists of one source for each row; none for the artists that are left over."""
+    chance, name = random.Random(draw), {}
+    for source, rest in by_source(rows, chance):
         while len(rest) > 1:
             size = chance.randint(2, 4)
             for artist in rest[:size]:
@@ -87,16 +94,14 @@ def right(truth, cluster):
 
 
 class Study:
+    """A set under one deal after the other."""
+
     def __init__(self, options, name):
-        self.homonym, self.name, self.draws = options.homonym, name, options.draws
+        self.homonym, self.options, self.name = options.homonym, options, name
         self.prefix = os.path.join(options.work, name)
         self.prepare(options)
-        self.rows = read(self.prefix + "-test.csv")
-        self.points = np.load(self.prefix + "-test.npy")
+        self.all_rows, self.all_points = read(self.prefix + "-new.csv"), np.load(self.prefix + "-new.npy")
         self.calibration = self.prefix + ".calibration.json"
-        done = run(self.homonym, "calibrate", self.prefix + "-known", "--model", self.prefix + ".safetensors",
-                   "--within", "source", "--json", *options.calibrate.split())
-        self.promised = json.loads(done)
 
     def prepare(self, options):
         catalogue, store, model = self.prefix + ".csv", self.prefix + "-store", self.prefix + ".safetensors"
@@ -106,15 +111,26 @@ class Study:
             run(self.homonym, "extract", catalogue, "--out", store)
         if not os.path.exists(model):
             run(self.homonym, "train", store, "--out", model, "--where", "part=train", *options.train.split())
-        for part in ("known", "test"):
-            if not os.path.exists(f"{self.prefix}-{part}.npy"):
-                run(self.homonym, "embed", store, "--model", model, "--where", f"part={part}", "--out", f"{self.prefix}-{part}")
+        if not os.path.exists(self.prefix + "-new.npy"):
+            run(self.homonym, "embed", store, "--model", model, "--where", "part=new", "--out", self.prefix + "-new")
+
+    def deal(self, draw):
+        """Calibrates by half of the artists, leaves the others to judge by, and returns what is promised."""
+        known = {artist for _, order in by_source(self.all_rows, random.Random(1000 + draw)) for artist in order[::2]}
+        self.rows, self.points = self.all_rows, self.all_points
+        places = [place for place, row in enumerate(self.rows) if row["artist"] in known]
+        prefix = self.embeddings("-known", places, [self.rows[place] for place in places])
+        done = run(self.homonym, "calibrate", prefix, "--model", self.prefix + ".safetensors", "--within", "source", "--json",
+                   *self.options.calibrate.split())
+        places = [place for place, row in enumerate(self.rows) if row["artist"] not in known]
+        self.rows, self.points = [self.rows[place] for place in places], self.points[places]
+        return json.loads(done)
 
     def embeddings(self, suffix, places, rows):
         prefix = self.prefix + suffix
         write(prefix + ".csv", rows)
         np.save(prefix + ".npy", self.points[places])
-        with open(self.prefix + "-test.json") as origin, open(prefix + ".json", "w") as copy:
+        with open(self.prefix + "-new.json") as origin, open(prefix + ".json", "w") as copy:
             copy.write(origin.read())
         return prefix
 
@@ -129,49 +145,42 @@ class Study:
         return [(shown[place], self.rows[place]["artist"], label["cluster"], float(label["confidence"]))
                 for place, label in zip(places, labels)]
 
-    def splits(self):
-        together = merged = parted = 0
-        judged = []
-        for draw in range(self.draws):
-            by_name = defaultdict(list)
-            for track in self.split(draw):
-                by_name[track[0]].append(track[1:])
-            for tracks in by_name.values():
-                for one in range(len(tracks)):
-                    for other in range(one):
-                        artist, cluster = tracks[one][0] == tracks[other][0], tracks[one][1] == tracks[other][1]
-                        together += artist and cluster
-                        merged += cluster and not artist
-                        parted += artist and not cluster
-                truth, cluster, confidence = zip(*tracks)
-                judged += zip(confidence, right(truth, cluster))
-        return together / max(1, together + merged), together / max(1, together + parted), judged
+    def splits(self, draw, pairs, judged):
+        """Adds pairs of tracks that are right, wrongly merged and wrongly parted, and (confidence, right) of tracks."""
+        by_name = defaultdict(list)
+        for track in self.split(draw):
+            by_name[track[0]].append(track[1:])
+        for tracks in by_name.values():
+            for one in range(len(tracks)):
+                for other in range(one):
+                    artist, cluster = tracks[one][0] == tracks[other][0], tracks[one][1] == tracks[other][1]
+                    if artist or cluster:
+                        pairs["right" if artist and cluster else "merged" if cluster else "parted"] += 1
+            truth, cluster, confidence = zip(*tracks)
+            judged += zip(confidence, right(truth, cluster))
 
-    def checks(self):
-        """Verdicts by error rate and whose track it was."""
-        counts = defaultdict(Counter)
-        for draw in range(self.draws):
-            shown, chance = names(self.rows, draw), random.Random(draw)
-            artists = defaultdict(lambda: defaultdict(list))
-            for place, name in enumerate(shown):
-                if name:
-                    artists[name][self.rows[place]["artist"]].append(place)
-            catalogue, release = [], []
-            for name, by_artist in artists.items():
-                for number, places in enumerate(by_artist.values(), 1):
-                    chance.shuffle(places)
-                    old = max(1, round(.6 * len(places)))
-                    catalogue += [(place, name, number) for place in places[:old]]
-                    release += [(place, name, number, len(by_artist)) for place in places[old:]]
-            places = [place for place, _, _ in catalogue]
-            against = self.embeddings("-catalogue", places, [self.rows[place] for place in places])
-            other = lambda number, of: chance.choice([n for n in range(1, of + 1) if n != number])
-            self.check(counts, "own", against, catalogue, release, lambda number, of: number)
-            self.check(counts, "another's", against, catalogue, release, other)
-            for gone in range(1, 5):
-                known = [entry for entry in catalogue if entry[2] != gone]
-                self.check(counts, "nobody's", against, known, [track for track in release if track[2] == gone], other)
-        return counts
+    def checks(self, draw, counts):
+        """Adds verdicts by error rate and whose track it was."""
+        shown, chance = names(self.rows, draw), random.Random(draw)
+        artists = defaultdict(lambda: defaultdict(list))
+        for place, name in enumerate(shown):
+            if name:
+                artists[name][self.rows[place]["artist"]].append(place)
+        catalogue, release = [], []
+        for name, by_artist in artists.items():
+            for number, places in enumerate(by_artist.values(), 1):
+                chance.shuffle(places)
+                old = max(1, round(.6 * len(places)))
+                catalogue += [(place, name, number) for place in places[:old]]
+                release += [(place, name, number, len(by_artist)) for place in places[old:]]
+        places = [place for place, _, _ in catalogue]
+        against = self.embeddings("-catalogue", places, [self.rows[place] for place in places])
+        other = lambda number, of: chance.choice([n for n in range(1, of + 1) if n != number])
+        self.check(counts, "own", against, catalogue, release, lambda number, of: number)
+        self.check(counts, "another's", against, catalogue, release, other)
+        for gone in range(1, 5):
+            known = [entry for entry in catalogue if entry[2] != gone]
+            self.check(counts, "nobody's", against, known, [track for track in release if track[2] == gone], other)
 
     def check(self, counts, whose, against, known, release, credit):
         if not release:
@@ -203,33 +212,43 @@ def main():
     options = parser.parse_args()
     os.makedirs(options.work, exist_ok=True)
     for name in options.sets.split(","):
-        study = Study(options, name)
-        precision, recall, judged = study.splits()
-        print(f"### {name}\n\n| | promised (95 %) | found |\n|---|---|---|")
-        for what, found in (("precision", precision), ("recall", recall)):
-            figure = study.promised[what]
-            print(f"| {what} of pairs | {figure['value']:.2f} ({figure['interval'][0]:.2f} to {figure['interval'][1]:.2f}) | {found:.2f} |")
-        promised = study.promised["placement"]["reliability"]
-        sure = [is_right for confidence, is_right in judged if confidence >= .8]
-        print(f"| tracks that are sure | {percent(promised['sure'], 1)} | {percent(len(sure), len(judged))} |")
-        print(f"| of these, right | {percent(promised['sure_right'], 1)} | {percent(sum(sure), len(sure))} |")
-        print("\n| confidence said | tracks | mean | right |\n|---|---|---|---|")
-        for low in (0, .2, .4, .6, .8, .9):
-            high = {.8: .9, .9: 1.01}.get(low, low + .2)
-            here = [(confidence, is_right) for confidence, is_right in judged if low <= confidence < high]
-            mean = f"{np.mean([confidence for confidence, _ in here]):.2f}" if here else "–"
-            print(f"| {low:.1f} to {min(high, 1):.1f} | {len(here)} | {mean} | {percent(sum(r for _, r in here), len(here))} |")
-        print("\n| error allowed | whose track | accepted: promised | found | rejected: promised | found | held: found |")
-        print("|---|---|---|---|---|---|---|")
-        counts = study.checks()
-        levels = {f"{level['error']:g}": level for level in study.promised["gate"]["artist"]}
-        for error in ERRORS:
-            for whose, key in (("own", "own"), ("another's", "another"), ("nobody's", "nobody")):
-                found, level = counts[error, whose], levels[error][key]
-                total = sum(found.values())
-                print(f"| {error} | {whose} | {percent(level['accepted'], 1)} | {percent(found['accept'], total)} | "
-                      f"{percent(level['rejected'], 1)} | {percent(found['reject'], total)} | {percent(found['hold'], total)} |")
-        print()
+        study, promises = Study(options, name), []
+        pairs, judged, counts = Counter(), [], defaultdict(Counter)
+        for draw in range(options.draws):
+            promises.append(study.deal(draw))
+            study.splits(draw, pairs, judged)
+            study.checks(draw, counts)
+        report(name, promises, pairs, judged, counts)
+
+
+def report(name, promises, pairs, judged, counts):
+    mean = lambda part: np.mean([part(promised) for promised in promises], axis=0)
+    print(f"### {name}\n\n| | promised (95 %) | found |\n|---|---|---|")
+    for what, missed in (("precision", "merged"), ("recall", "parted")):
+        found = pairs["right"] / max(1, pairs["right"] + pairs[missed])
+        low, high = mean(lambda promised: promised[what]["interval"])
+        print(f"| {what} of pairs | {mean(lambda p: p[what]['value']):.2f} ({low:.2f} to {high:.2f}) | {found:.2f} |")
+    sure = [is_right for confidence, is_right in judged if confidence >= .8]
+    reliability = lambda key: np.array([promised["placement"]["reliability"][key] for promised in promises])
+    share = reliability("sure")
+    print(f"| tracks that are sure | {percent(share.mean(), 1)} | {percent(len(sure), len(judged))} |")
+    print(f"| of these, right | {percent(share @ reliability('sure_right'), share.sum())} | {percent(sum(sure), len(sure))} |")
+    print("\n| confidence said | tracks | mean | right |\n|---|---|---|---|")
+    for low in (0, .2, .4, .6, .8, .9):
+        high = {.8: .9, .9: 1.01}.get(low, low + .2)
+        here = [(confidence, is_right) for confidence, is_right in judged if low <= confidence < high]
+        said = f"{np.mean([confidence for confidence, _ in here]):.2f}" if here else "–"
+        print(f"| {low:.1f} to {min(high, 1):.1f} | {len(here)} | {said} | {percent(sum(r for _, r in here), len(here))} |")
+    print("\n| error allowed | whose track | accepted: promised | found | rejected: promised | found | held: found |")
+    print("|---|---|---|---|---|---|---|")
+    for error in ERRORS:
+        for whose, key in (("own", "own"), ("another's", "another"), ("nobody's", "nobody")):
+            level = lambda verdict: mean(lambda promised: next(
+                level for level in promised["gate"]["artist"] if f"{level['error']:g}" == error)[key][verdict])
+            found, total = counts[error, whose], sum(counts[error, whose].values())
+            print(f"| {error} | {whose} | {percent(level('accepted'), 1)} | {percent(found['accept'], total)} | "
+                  f"{percent(level('rejected'), 1)} | {percent(found['reject'], total)} | {percent(found['hold'], total)} |")
+    print()
 
 
 if __name__ == "__main__":
