@@ -153,7 +153,7 @@ function drawName() {
   const split = (n, what) => fact(String(n), plural(n, what).split(' ')[1]);
   $('name').replaceChildren(
     make('div', {}, make('h2', {}, name.name),
-      make('div', { className: 'facts' }, split(name.tracks.length, 'track'), split(clusters.size, 'artist'), fact(percent(name.confidence), 'sure on average'), ...data.calibrated ? [fact(`about ${name.impact.toFixed(1)}`, 'likely misplaced')] : []),
+      make('div', { className: 'facts' }, split(name.tracks.length, 'track'), split(clusters.size, 'artist'), fact(percent(name.confidence), 'sure on average'), ...data.calibrated ? [fact(`about ${name.impact.toFixed(name.impact < 10 ? 1 : 0)}`, 'likely misplaced')] : []),
       make('div', { className: 'actions' }, button('Accept as shown', 'a', () => decide('accept')), button('All one artist', 'm', () => decide('merge')),
         button('Split at the cut', 's', () => decide('split')), button('Skip', 'x', () => decide('skip')), button('Undo', 'u', undo))),
     figure(canvas('tree', 'Dendrogram'), 'Ward distance. Drag the cut here or on the slider.', slider),
