@@ -30,8 +30,8 @@ for tool in $chosen; do
                     skipped+=("valgrind: $test, a matter of tens of minutes: ALL=1 runs it"); continue
                 fi
                 begin=$(cpu)
-                valgrind --quiet --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite \
-                    "$binary" --test-threads 1 --exact "$test" </dev/null >"$log" 2>&1 || { cat "$log"; exit 9; }
+                valgrind --quiet --error-exitcode=9 --leak-check=full --show-leak-kinds=definite \
+                    --errors-for-leak-kinds=definite "$binary" --test-threads 1 --exact "$test" </dev/null >"$log" 2>&1 || { cat "$log"; exit 9; }
                 echo "ok $test, $(($(cpu) - begin)) s of CPU"
             done
         done
