@@ -17,6 +17,7 @@ mod tiles;
 pub use buffer::Buffer;
 pub use isa::{ISA_VARIABLE, Isa, UnavailableIsa};
 pub use ops::activation::{SMALLEST_SQUARE, dot, normalise, normalise_grad, relu, relu_grad, scale, tanh, tanh_grad};
+pub use ops::auto_pool::{auto_pool, auto_pool_grad};
 pub use ops::batch_norm::{BatchNorm, Moments, batch_norm, batch_norm_grad, batch_norm_sums};
 pub use ops::compress::{Compression, compress};
 pub use ops::conv::{

@@ -357,3 +357,56 @@ fn dense_on_a_batch_is_dense_on_each() {
         }
     });
 }
+
+/// The value by its definition and the gradients as slopes of it, in f64.
+#[test]
+fn auto_pooling_and_its_gradients_match_their_definition() {
+    let pooled = |times: usize, channels: usize, alpha: &[f64], x: &[f64]| -> Vec<f64> {
+        let value = |at: usize| {
+            let (image, c) = (at / channels, at % channels);
+            let column = || (0..times).map(|t| x[(image * times + t) * channels + c]);
+            let total: f64 = column().map(|x| (alpha[c] * x).exp()).sum();
+            column().map(|x| x * (alpha[c] * x).exp() / total).sum()
+        };
+        (0..x.len() / times).map(value).collect()
+    };
+    each_isa(|isa| {
+        for (images, times, channels) in [(1, 1, 1), (2, 5, 3), (3, 32, 16), (2, 7, 33)] {
+            let mut values = Values::new((times * 10 + channels) as u64);
+            let (x, dy) = (values.take(images * times * channels), values.take(images * channels));
+            // From a minimum over the mean to a maximum.
+            let alpha: Vec<f32> =
+                (0..channels).map(|c| 4.0 * (c as f32 - (channels / 2) as f32) / channels as f32).collect();
+            let mut y = vec![9.0; images * channels];
+            auto_pool(isa, times, &alpha, &x, &mut y);
+            let (wide_alpha, wide_x) = (wide(&alpha), wide(&x));
+            let error = relative_error(&y, &pooled(times, channels, &wide_alpha, &wide_x));
+            assert!(error < 2e-6, "{isa} {times} × {channels}: {error}");
+            let (mut dalpha, mut dx) = (vec![0.5; channels], vec![9.0; x.len()]);
+            auto_pool_grad(isa, times, &alpha, &x, &y, &dy, &mut dalpha, &mut dx);
+            dalpha.iter_mut().for_each(|slope| *slope -= 0.5);
+            let objective = |alpha: &[f64], x: &[f64]| -> f64 {
+                pooled(times, channels, alpha, x).iter().zip(&dy).map(|(y, &dy)| y * f64::from(dy)).sum()
+            };
+            let slope = |at: usize, values: &[f64], f: &dyn Fn(&[f64]) -> f64| {
+                let [above, below] = [1e-5, -1e-5].map(|step| {
+                    let mut moved = values.to_vec();
+                    moved[at] += step;
+                    f(&moved)
+                });
+                (above - below) / 2e-5
+            };
+            let want: Vec<f64> = (0..x.len()).map(|at| slope(at, &wide_x, &|x| objective(&wide_alpha, x))).collect();
+            let error = relative_error(&dx, &want);
+            assert!(error < 1e-5, "{isa} {times} × {channels}: gradient by x {error}");
+            let want: Vec<f64> =
+                (0..channels).map(|at| slope(at, &wide_alpha, &|alpha| objective(alpha, &wide_x))).collect();
+            let error = relative_error(&dalpha, &want);
+            assert!(error < 2e-5, "{isa} {times} × {channels}: gradient by alpha {error}");
+        }
+        // Nothing overflows, and the ends are the maximum and the minimum.
+        let mut y = [0.0; 2];
+        auto_pool(isa, 3, &[1e6, -1e6], &[1.0, 1.0, 3.0, 3.0, 2.0, 2.0], &mut y);
+        assert_eq!(y, [3.0, 1.0], "{isa}");
+    });
+}

@@ -1,12 +1,14 @@
-//! Optimisers: a step along the gradient, with a state as long as the parameters.
+//! Optimisers: a step along the gradient, with a state of one or two numbers for each parameter.
 
 mod lbfgs;
+mod adam;
 mod rms_prop;
 mod sgd;
 
 use serde::{Deserialize, Serialize};
 
 pub use lbfgs::{Minimum, minimise};
+pub use adam::Adam;
 pub use rms_prop::RmsProp;
 pub use sgd::Sgd;
 
@@ -20,6 +22,8 @@ pub enum Optimizer {
     RmsProp(RmsProp),
     /// [`Sgd`], the classifier's.
     Sgd(Sgd),
+    /// [`Adam`], learning to rank's.
+    Adam(Adam),
 }
 
 impl Default for Optimizer {
@@ -34,6 +38,15 @@ impl Optimizer {
         match self {
             Self::RmsProp(optimizer) => optimizer.validate(),
             Self::Sgd(optimizer) => optimizer.validate(),
+            Self::Adam(optimizer) => optimizer.validate(),
+        }
+    }
+
+    /// Numbers of the state of so many parameters.
+    pub fn state_len(&self, params: usize) -> usize {
+        match self {
+            Self::RmsProp(_) | Self::Sgd(_) => params,
+            Self::Adam(_) => 2 * params,
         }
     }
 
@@ -42,6 +55,7 @@ impl Optimizer {
         match self {
             Self::RmsProp(optimizer) => optimizer.step(params, grads, state),
             Self::Sgd(optimizer) => optimizer.step(params, grads, state, step),
+            Self::Adam(optimizer) => optimizer.step(params, grads, state, step),
         }
     }
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::models::Model;
 use crate::output::beside;
+use crate::optim::Optimizer;
 use crate::{Error, Result};
 
 /// Progress of a run.
@@ -30,7 +31,7 @@ pub fn path(out: &Path) -> PathBuf {
     beside(out, ".state")
 }
 
-/// All the numbers that training changes, each as long as the parameters of network and objective together.
+/// All the numbers that training changes: of network and objective together.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Weights {
     /// The parameters.
@@ -39,14 +40,15 @@ pub(super) struct Weights {
     pub previous: Vec<f32>,
     /// Their running average, which is what is evaluated and kept; the parameters themselves where averaging is off.
     pub average: Vec<f32>,
-    /// The optimiser's state: running squares, or a velocity.
+    /// The optimiser's state: running squares, a velocity, or both.
     pub state: Vec<f32>,
 }
 
 impl Weights {
     /// Those of a run that begins with `params`.
-    pub(super) fn new(params: Vec<f32>) -> Self {
-        Self { previous: params.clone(), average: params.clone(), state: vec![0.0; params.len()], params }
+    pub(super) fn new(params: Vec<f32>, optimizer: &Optimizer) -> Self {
+        let state = vec![0.0; optimizer.state_len(params.len())];
+        Self { previous: params.clone(), average: params.clone(), state, params }
     }
 }
 
@@ -63,10 +65,13 @@ pub(super) fn save(path: &Path, model: &Model, progress: &Progress, weights: &We
     model.save(path, &[(TENSORS[0], params), (TENSORS[1], previous), (TENSORS[2], average), (TENSORS[3], state)])
 }
 
-/// Reads a state of `size` parameters; the run must have had the same data and configuration as that of `fresh`, but for
+/// Reads a state as large as `weights`; the run must have had the same data and configuration as that of `fresh`, but for
 /// its limits.
-pub(super) fn open(path: &Path, fresh: &Model, size: usize) -> Result<(Weights, Progress)> {
-    let (mut model, tensors) = Model::open_with(path, &TENSORS.map(|name| (name, size)))?;
+pub(super) fn open(path: &Path, fresh: &Model, weights: &Weights) -> Result<(Weights, Progress)> {
+    let Weights { params, previous, average, state } = weights;
+    let sizes = [params, previous, average, state].map(Vec::len);
+    let expected: Vec<_> = TENSORS.into_iter().zip(sizes).collect();
+    let (mut model, tensors) = Model::open_with(path, &expected)?;
     let progress = model.header.training["progress"].take();
     let progress = serde_json::from_value(progress)
         .map_err(|error| Error::file(path, "the state of a training run", error, "train without --resume"))?;

@@ -97,8 +97,7 @@ pub fn train(
         return Err(Error::setting("resume", problem));
     }
     if resumed {
-        let size = updater.weights.params.len();
-        (updater.weights, progress) = state::open(&state_path, &model, size)?;
+        (updater.weights, progress) = state::open(&state_path, &model, &updater.weights)?;
     }
     let log = Log::open(log, resumed.then_some(&progress))?;
     let mut run = Run {

@@ -42,7 +42,7 @@ impl<'n> Updater<'n> {
             params.extend(objective.params().initial(config.seed ^ OBJECTIVE));
         }
         let grads = vec![0.0; params.len()];
-        let weights = Weights::new(params);
+        let weights = Weights::new(params, &config.optimizer);
         Ok(Self { network, pass: network.training_pass(), objective, config: config.clone(), weights, grads })
     }
 

@@ -1,6 +1,7 @@
 //! The kernels, one idea a file: forward beside backward, shapes in the first line of their docs.
 
 pub(crate) mod activation;
+pub(crate) mod auto_pool;
 pub(crate) mod batch_norm;
 mod columns;
 pub(crate) mod compress;
