@@ -4,12 +4,14 @@ mod classification;
 mod contrastive;
 mod cosine;
 mod directions;
+mod likelihood;
 mod nt_xent;
 mod prototypes;
 
 pub use classification::softmax_cross_entropy;
 pub use contrastive::contrastive;
 pub use cosine::cosine_hinge;
+pub use likelihood::binary_cross_entropy;
 pub use nt_xent::nt_xent;
 pub use prototypes::{normalised_softmax, prototypical};
 
@@ -28,21 +30,30 @@ pub fn triplet_loss(
     d_embeddings: &mut [f32],
 ) -> f32 {
     let weight = 1.0 / triplets.len().max(1) as f32;
-    let row = |index: u32| &embeddings[index as usize * dims..][..dims];
-    let squared = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum::<f32>();
     let mut total = 0.0;
-    for &[anchor, positive, negative] in triplets {
-        let (a, p, n) = (row(anchor), row(positive), row(negative));
-        let loss = squared(a, p) - squared(a, n) + margin;
+    for triplet @ &[anchor, positive, negative] in triplets {
+        let loss = violation(margin, embeddings, dims, triplet);
         if loss > 0.0 {
             total += loss;
-            for (weight, other, index) in [(weight, p, positive), (-weight, n, negative)] {
-                let (da, db) = two_rows(d_embeddings, dims, anchor, index);
-                kernels::squared_distance_grad(weight, a, other, da, db);
+            for (weight, other) in [(weight, positive), (-weight, negative)] {
+                let (da, db) = two_rows(d_embeddings, dims, anchor, other);
+                let [a, b] = [anchor, other].map(|index| row(embeddings, dims, index));
+                kernels::squared_distance_grad(weight, a, b, da, db);
             }
         }
     }
     total * weight
+}
+
+/// `‖a−p‖² − ‖a−n‖² + α` of a triplet: what its loss is where that is positive.
+pub fn violation(margin: f32, embeddings: &[f32], dims: usize, triplet: &Triplet) -> f32 {
+    let [a, p, n] = triplet.map(|index| row(embeddings, dims, index));
+    let squared = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum::<f32>();
+    squared(a, p) - squared(a, n) + margin
+}
+
+fn row(values: &[f32], dims: usize, index: u32) -> &[f32] {
+    &values[index as usize * dims..][..dims]
 }
 
 /// Two different rows, mutable at the same time.

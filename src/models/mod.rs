@@ -4,8 +4,10 @@
 //! what a configuration and a checkpoint say of it.
 
 mod classifier_cnn;
+mod input;
 mod metric_cnn;
 mod model;
+mod rank_cnn;
 mod track;
 
 use serde::{Deserialize, Serialize};
@@ -13,6 +15,7 @@ use serde::{Deserialize, Serialize};
 pub use classifier_cnn::{ClassifierCnn, ClassifierCnnSpec};
 pub use metric_cnn::{MetricCnn, MetricCnnSpec, Squash, TemporalPooling};
 pub use model::{FORMAT, Header, Layer, Model, Standardisation};
+pub use rank_cnn::{RankCnn, RankCnnSpec, RankDesign};
 pub use track::{TrackMap, TrackVector};
 
 use crate::Result;
@@ -118,6 +121,8 @@ pub enum NetworkSpec {
     MetricCnn(MetricCnnSpec),
     /// The baseline's network ([`ClassifierCnn`]).
     ClassifierCnn(ClassifierCnnSpec),
+    /// The networks of learning to rank ([`RankCnn`]).
+    RankCnn(RankCnnSpec),
 }
 
 impl Default for NetworkSpec {
@@ -132,6 +137,20 @@ impl NetworkSpec {
         match self {
             Self::MetricCnn(spec) => Ok(Box::new(MetricCnn::new(spec.clone(), frames, bands, input)?)),
             Self::ClassifierCnn(spec) => Ok(Box::new(ClassifierCnn::new(spec.clone(), frames, bands, input)?)),
+            Self::RankCnn(spec) => Ok(Box::new(RankCnn::new(spec.clone(), frames, bands, input)?)),
+        }
+    }
+
+    /// Whether an output is the likelihood of a tag.
+    pub fn is_tagger(&self) -> bool {
+        matches!(self, Self::RankCnn(spec) if spec.is_tagger())
+    }
+
+    /// The same network with so many outputs, where they are likelihoods of as many tags.
+    pub fn for_tags(&self, tags: usize) -> Self {
+        match self {
+            Self::RankCnn(spec) if spec.is_tagger() => Self::RankCnn(RankCnnSpec { dims: tags, ..spec.clone() }),
+            other => other.clone(),
         }
     }
 
@@ -140,6 +159,7 @@ impl NetworkSpec {
         match self {
             Self::MetricCnn(_) => Ok(()),
             Self::ClassifierCnn(spec) => spec.check_front_end(recipe),
+            Self::RankCnn(_) => RankCnnSpec::check_front_end(recipe),
         }
     }
 
@@ -149,6 +169,7 @@ impl NetworkSpec {
         match self {
             Self::MetricCnn(spec) => spec.fit_input(segments, frames, bands),
             Self::ClassifierCnn(spec) => spec.fit_input(segments, frames, bands),
+            Self::RankCnn(spec) => spec.fit_input(segments, frames, bands),
         }
     }
 }

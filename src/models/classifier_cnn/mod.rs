@@ -13,14 +13,12 @@ mod pass;
 use std::ops::Range;
 
 use homonym_kernels as kernels;
-use kernels::{
-    BatchNorm, Buffer, Compression, Conv2d, Conv2dScratch, Conv2dWeights, Grid, Image, Isa, MaxPool, Padding,
-};
+use kernels::{BatchNorm, Conv2d, Conv2dScratch, Conv2dWeights, Grid, Isa, MaxPool, Padding};
 use pass::Pass;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::model::Moments;
+use super::input::Input;
 use super::{
     Arithmetic, LARGEST_EMBEDDING, Layer, Network, Segments, Standardisation, TrainingPass, moments_over_time,
 };
@@ -32,8 +30,8 @@ use crate::{Error, Result};
 const BLOCKS: [(usize, usize, usize); 4] = [(128, 4, 4), (128, 4, 4), (128, 4, 4), (128, 2, 2)];
 /// Frames of a segment at least: what all pools together make one of.
 const LEAST_FRAMES: usize = 128;
-/// Factor before the logarithm.
-const GAIN: f32 = 10.0;
+/// Factors within and before the natural logarithm: `log10(1 + 10·x)`.
+const COMPRESSION: (f32, f32) = (10.0, std::f32::consts::LOG10_E);
 
 /// Settings of the network; the defaults are the published ones.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -68,14 +66,7 @@ impl ClassifierCnnSpec {
 
     /// The map that brings all values of the compressed `segments` together to mean 0 and deviation 1.
     pub(super) fn fit_input(&self, segments: &dyn Segments, frames: usize, bands: usize) -> Result<Standardisation> {
-        let mut room = Input::new(Isa::chosen()?, frames, bands);
-        let identity = Standardisation::identity(bands);
-        let mut moments = Moments::new(segments.count() * frames * bands, 1);
-        for index in 0..segments.count() {
-            room.read(segments, index, &identity).chunks(1).for_each(|value| moments.add(value));
-        }
-        let one = moments.standardisation();
-        Ok(Standardisation { scale: vec![one.scale[0]; bands], shift: vec![one.shift[0]; bands] })
+        Ok(Input::new(Isa::chosen()?, COMPRESSION, frames, bands).fit(segments))
     }
 
     /// Refuses features that are not magnitudes.
@@ -173,8 +164,8 @@ impl ClassifierCnn {
 
     /// The last block that still has several moments in time, and what it puts out.
     fn lasting(&self) -> (usize, Grid) {
-        let grids = self.blocks.iter().map(Block::output).enumerate();
-        grids.filter(|(_, grid)| grid.rows > 1).last().expect("the first block has many")
+        let mut grids = self.blocks.iter().map(Block::output).enumerate();
+        grids.rfind(|(_, grid)| grid.rows > 1).expect("the first block has many")
     }
 
     fn pack(&self, params: &[f32]) -> Vec<Conv2dWeights> {
@@ -282,35 +273,6 @@ impl ClassifierCnn {
     }
 }
 
-/// Reads a segment: `log10(1 + 10·x)`, mapped band by band, frames × bands.
-struct Input {
-    isa: Isa,
-    image: Image,
-    segment: Vec<f32>,
-    compressed: Buffer,
-    dense: Vec<f32>,
-}
-
-impl Input {
-    fn new(isa: Isa, frames: usize, bands: usize) -> Self {
-        let image = Image::new(frames, bands, 1);
-        let size = frames * bands;
-        Self { isa, image, segment: vec![0.0; size], compressed: Buffer::zeros(image.len()), dense: vec![0.0; size] }
-    }
-
-    fn read(&mut self, segments: &dyn Segments, index: usize, map: &Standardisation) -> &[f32] {
-        segments.read(index, &mut self.segment);
-        // The kernel's logarithm is the natural one.
-        let scale: Vec<f32> = map.scale.iter().map(|scale| scale * std::f32::consts::LOG10_E).collect();
-        let compression = Compression::Log1p { gain: GAIN };
-        kernels::compress(self.isa, compression, self.image, &self.segment, &scale, &map.shift, &mut self.compressed);
-        for (row, frame) in self.dense.chunks_exact_mut(self.image.cols).enumerate() {
-            frame.copy_from_slice(&self.compressed[self.image.at(row, 0)..][..self.image.cols]);
-        }
-        &self.dense
-    }
-}
-
 /// What one thread needs at a time for inference.
 struct Room {
     input: Input,
@@ -326,7 +288,7 @@ impl Room {
     fn new(network: &ClassifierCnn) -> Self {
         let largest = network.blocks.iter().map(|block| block.wide().len()).max().unwrap_or(0);
         Self {
-            input: Input::new(network.isa, network.frames, network.bands),
+            input: Input::new(network.isa, COMPRESSION, network.frames, network.bands),
             scratch: Conv2dScratch::default(),
             convolved: vec![0.0; largest],
             wide: network.blocks.iter().map(|block| vec![0.0; block.wide().len()]).collect(),

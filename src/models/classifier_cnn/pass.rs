@@ -5,7 +5,8 @@ use homonym_kernels as kernels;
 use kernels::{BatchNorm, Conv2dGradWeights, Conv2dScratch, Moments};
 use rayon::prelude::*;
 
-use super::{Block, ClassifierCnn, Input};
+use super::{Block, COMPRESSION, ClassifierCnn};
+use crate::models::input::Input;
 use crate::models::{Network as _, Segments, TrainingPass};
 
 /// Segments that one thread takes at a time, whose moments and gradients are merged in order: fixed, so that the result
@@ -129,7 +130,7 @@ fn read(network: &ClassifierCnn, segments: &dyn Segments) -> Vec<f32> {
     let size = network.frames * network.bands;
     let mut x = vec![0.0; segments.count() * size];
     x.par_chunks_exact_mut(size).enumerate().for_each_init(
-        || Input::new(network.isa, network.frames, network.bands),
+        || Input::new(network.isa, COMPRESSION, network.frames, network.bands),
         |input, (index, x)| x.copy_from_slice(input.read(segments, index, &network.standardisation)),
     );
     x
