@@ -52,6 +52,7 @@ pub mod output;
 pub mod parallel;
 pub mod random;
 pub mod sampling;
+pub mod similarity;
 pub mod store;
 pub mod train;
 

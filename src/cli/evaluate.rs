@@ -10,6 +10,7 @@ use crate::catalogue::list;
 use crate::catalogue::table::Table;
 use crate::eval::protocols::{NameResult, Options, PROTOCOLS, Protocol, Report};
 use crate::monitor::Monitor as _;
+use crate::similarity::OracleFiles;
 use crate::store::embeddings::Embeddings;
 use crate::{Error, Result};
 
@@ -62,6 +63,18 @@ pub(crate) struct Evaluate {
     /// The column with the fold of each name (clustering) [default: random folds].
     #[arg(long, value_name = "COLUMN", conflicts_with = "folds")]
     fold_column: Option<String>,
+    #[command(flatten)]
+    oracle: OracleFiles,
+    /// The points are likelihoods of the tags of --likelihoods, as an auto-tagger guesses them: compare them as these, not by
+    /// distance (ranking).
+    #[arg(long, requires = "likelihoods")]
+    tagged: bool,
+    /// Answers to each track that are looked at (ranking) [default: 20].
+    #[arg(long, value_name = "K")]
+    depth: Option<usize>,
+    /// Most similar tracks that are relevant (ranking) [default: 5].
+    #[arg(long, value_name = "N")]
+    relevant: Option<usize>,
     /// Where to write a table of the names with their measures (clustering).
     #[arg(long, value_name = "NAMES.csv")]
     names: Option<PathBuf>,
@@ -132,6 +145,13 @@ impl Evaluate {
             ("min_tracks", self.min_tracks.is_some()),
             ("folds", self.folds.is_some()),
             ("fold_column", self.fold_column.is_some()),
+            ("likelihoods", self.oracle.likelihoods.is_some()),
+            ("weights", self.oracle.weights.is_some()),
+            ("similarity", self.oracle.similarity.is_some()),
+            ("lists", self.oracle.lists.is_some()),
+            ("tagged", self.tagged),
+            ("depth", self.depth.is_some()),
+            ("relevant", self.relevant.is_some()),
         ];
         match given.iter().find(|(name, given)| *given && !protocol.options.contains(name)) {
             Some((name, _)) => {
@@ -159,6 +179,10 @@ impl Evaluate {
             min_tracks: self.min_tracks.unwrap_or(default.min_tracks),
             folds: self.folds.unwrap_or(default.folds),
             objective: default.objective,
+            oracle: self.oracle.clone(),
+            tagged: self.tagged,
+            depth: self.depth.unwrap_or(default.depth),
+            relevant: self.relevant.unwrap_or(default.relevant),
             fold_column: self.fold_column.clone(),
             repeats: self.repeats,
             seed: self.seed,

@@ -25,6 +25,7 @@ mod inspect;
 mod kinds;
 mod measure;
 mod mel;
+mod rank;
 #[cfg(feature = "report")]
 mod report;
 mod run;
@@ -87,6 +88,7 @@ enum Verb {
     Export(export::Export),
     Check(check::Check),
     Aliases(aliases::Aliases),
+    Rank(rank::Rank),
     Evaluate(evaluate::Evaluate),
     Experiment(experiment::Experiment),
     Measure(measure::Measure),
@@ -133,6 +135,7 @@ impl Verb {
             Self::Export(verb) => verb.run(console),
             Self::Check(verb) => verb.run(console),
             Self::Aliases(verb) => verb.run(console),
+            Self::Rank(verb) => verb.run(console),
             Self::Evaluate(verb) => verb.run(console),
             Self::Experiment(verb) => verb.run(console),
             Self::Measure(verb) => verb.run(console),

@@ -9,6 +9,7 @@ use super::{Console, Outcome, config};
 use crate::catalogue::filter::{Filter, matching};
 use crate::models::{Arithmetic, Model};
 use crate::sampling::TrainingSet;
+use crate::similarity::OracleFiles;
 use crate::store::Store;
 use crate::train::{End, OBJECTIVES, PRESETS, Report, TrainConfig, UNLIMITED, overlay, preset, train};
 use crate::{Error, Monitor as _, Result};
@@ -52,6 +53,8 @@ pub(super) struct Train {
     /// The column with side information such as genre (tags apart by `;`): half of the negatives share a tag.
     #[arg(long, value_name = "COLUMN")]
     tag_column: Option<String>,
+    #[command(flatten)]
+    oracle: OracleFiles,
     /// Train on the lists of this folder, as `dataset` writes it: train.csv, and validation.csv for early stopping.
     #[arg(long, value_name = "DIR", conflicts_with = "filters")]
     dataset: Option<PathBuf>,
@@ -121,13 +124,20 @@ impl Train {
     }
 
     fn select(&self, store: &Store, console: &Console) -> Result<TrainingSet> {
-        let Some(folder) = &self.dataset else {
-            return TrainingSet::of_rows(store, &matching(store.table()?, &self.filters)?);
+        let selection = match &self.dataset {
+            None => TrainingSet::of_rows(store, &matching(store.table()?, &self.filters)?)?,
+            Some(folder) => TrainingSet::of_dataset(store, folder)?,
         };
-        let selection = TrainingSet::of_dataset(store, folder)?;
-        if selection.missing() > 0 {
+        if let (Some(folder), missing @ 1..) = (&self.dataset, selection.missing()) {
             let (folder, store) = (folder.display(), store.folder().display());
-            console.warn(&format!("{} tracks of {folder} are not in {store}", selection.missing()));
+            console.warn(&format!("{missing} tracks of {folder} are not in {store}"));
+        }
+        let Some(oracle) = self.oracle.open()? else { return Ok(selection) };
+        let missing = selection.missing();
+        let selection = selection.with_oracle(oracle, store)?;
+        if selection.missing() > missing {
+            let unknown = selection.missing() - missing;
+            console.warn(&format!("{unknown} tracks are left out: nothing says what they are like"));
         }
         Ok(selection)
     }

@@ -22,7 +22,7 @@ use crate::random::Random;
 use crate::sampling::TrackSegments;
 use crate::sampling::segments::linear_starts;
 use crate::store::Store;
-use crate::store::embeddings::{Destination, Embeddings, Origin};
+use crate::store::embeddings::{Destination, Embeddings, Origin, TAGS};
 use crate::{Error, Monitor, Result, output};
 use checkpoint::Checkpoint;
 
@@ -82,6 +82,9 @@ impl Embedder<'_> {
         let (points, model) = match self {
             Self::Model(model) => {
                 rest.insert("arithmetic".to_owned(), serde_json::json!(model.arithmetic));
+                if let Some(tags) = model.header.training.get(TAGS) {
+                    rest.insert(TAGS.to_owned(), tags.clone());
+                }
                 (means_of_tracks(store, rows, model, checkpoint, monitor)?, model.hash()?)
             }
             Self::Statistics(statistics) => (statistics.of_tracks(store, rows, monitor)?, statistics.name().to_owned()),

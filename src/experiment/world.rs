@@ -161,7 +161,8 @@ impl<'a> World<'a> {
     fn selection(&self, cell: &Cell, store: &Store, result: &mut CellResult) -> Result<TrainingSet> {
         let known = self.table.select(&self.side(cell.seed, false));
         if cell.dataset.is_empty() {
-            return Ok(TrainingSet { train: TrackList::of_list(store, &known, &self.catalogue)?, validation: None });
+            let train = TrackList::of_list(store, &known, &self.catalogue)?;
+            return Ok(TrainingSet { train, validation: None, oracle: None });
         }
         let source = self.source(&known, cell.seed);
         let kind = datasets::kind(&cell.dataset)?;

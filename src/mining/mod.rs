@@ -69,7 +69,7 @@ impl MiningSpec {
 }
 
 /// Who is who in a batch. Triplets need `per_artist` rows of each artist, artist by artist.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct BatchLabels {
     /// Rows of each artist.
     pub per_artist: usize,
@@ -77,6 +77,8 @@ pub struct BatchLabels {
     pub tags: Vec<Vec<u32>>,
     /// The number of each row's artist among all that are trained on.
     pub artists: Vec<u32>,
+    /// What each row is to come out as, rows × values; empty where that is not known.
+    pub targets: Vec<f32>,
 }
 
 impl BatchLabels {
@@ -166,7 +168,7 @@ mod tests {
         let angles = [0.0f32, 0.1, 0.05, 1.0, 3.0, 3.1];
         let embeddings = angles.iter().flat_map(|angle| [angle.cos(), angle.sin()]).collect();
         let tags = vec![vec![0], vec![0], vec![0], vec![0], vec![1], vec![1]];
-        (embeddings, BatchLabels { per_artist: 2, tags, artists: vec![0, 0, 1, 1, 2, 2] })
+        (embeddings, BatchLabels { per_artist: 2, tags, artists: vec![0, 0, 1, 1, 2, 2], targets: vec![] })
     }
 
     fn squared(embeddings: &[f32], a: u32, b: u32) -> f32 {

@@ -1,14 +1,14 @@
 //! Optimisers: a step along the gradient, with a state of one or two numbers for each parameter.
 
-mod lbfgs;
 mod adam;
+mod lbfgs;
 mod rms_prop;
 mod sgd;
 
 use serde::{Deserialize, Serialize};
 
-pub use lbfgs::{Minimum, minimise};
 pub use adam::Adam;
+pub use lbfgs::{Minimum, minimise};
 pub use rms_prop::RmsProp;
 pub use sgd::Sgd;
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::augment::Augmentation;
+use super::ranked::RankedTriplets;
 use super::segments::read_segment;
 use super::tracks::LabelledTracks;
 use crate::mining::BatchLabels;
@@ -42,6 +43,13 @@ pub enum Drawing {
         /// Segments of other artists.
         negatives: usize,
     },
+    /// `N·n` anchors of passes over all triplets from ranked lists, each followed by a positive and by some of its negatives.
+    Ranked {
+        /// Which triplets.
+        triplets: RankedTriplets,
+        /// Negatives that are taken at a time.
+        together: usize,
+    },
 }
 
 impl BatchSpec {
@@ -56,7 +64,7 @@ impl BatchSpec {
             Drawing::Passes if wanted * samples < 2 => {
                 return Err(Error::setting("batch", "needs at least 2 samples"));
             }
-            Drawing::Tuples { .. } if wanted * samples < 1 => {
+            Drawing::Tuples { .. } | Drawing::Ranked { .. } if wanted * samples < 1 => {
                 return Err(Error::setting("batch", "needs at least 1 sample"));
             }
             _ => {}
@@ -66,7 +74,7 @@ impl BatchSpec {
         }
         match drawing {
             Drawing::ByArtist { .. } => Ok(Self { artists: wanted.min(artists), ..self }),
-            Drawing::Passes | Drawing::Tuples { .. } => Ok(self),
+            Drawing::Passes | Drawing::Tuples { .. } | Drawing::Ranked { .. } => Ok(self),
         }
     }
 }
@@ -80,7 +88,7 @@ pub struct Drawer<'t, 's> {
     segment_frames: usize,
     seed: u64,
     artist_of: Vec<usize>,
-    /// Track and draw of every sample.
+    /// Track and draw of every sample; anchor and positive of every pair.
     samples: Vec<(u32, u32)>,
     /// The order of the samples in a pass, and the number of the pass.
     order: (Option<u64>, Vec<u32>),
@@ -100,7 +108,10 @@ impl<'t, 's> Drawer<'t, 's> {
         segment_frames: usize,
         seed: u64,
     ) -> Self {
-        let draws = |track: usize| 0..tracks.draws(track, segment_frames) as u32;
+        let draws = |track: usize| match drawing {
+            Drawing::Ranked { triplets, .. } => 0..triplets.positives as u32,
+            _ => 0..tracks.draws(track, segment_frames) as u32,
+        };
         let samples = match drawing {
             Drawing::ByArtist { .. } => Vec::new(),
             _ => (0..tracks.tracks()).flat_map(|track| draws(track).map(move |draw| (track as u32, draw))).collect(),
@@ -116,7 +127,7 @@ impl<'t, 's> Drawer<'t, 's> {
             segments: Vec::new(),
             change: self.change,
             key: (self.seed, step),
-            labels: BatchLabels { per_artist: 1, tags: Vec::new(), artists: Vec::new() },
+            labels: BatchLabels { per_artist: 1, ..BatchLabels::default() },
         };
         match self.drawing {
             Drawing::ByArtist { near } => self.by_artist(near, &mut random, &mut batch),
@@ -124,6 +135,7 @@ impl<'t, 's> Drawer<'t, 's> {
                 for place in self.places(step) {
                     let (track, draw) = self.sample(place);
                     self.add(&mut batch, track, Some(draw), &mut random);
+                    batch.labels.targets.extend(self.tracks.likelihoods(track).unwrap_or_default());
                 }
             }
             Drawing::Tuples { negatives } => {
@@ -133,6 +145,15 @@ impl<'t, 's> Drawer<'t, 's> {
                     self.add(&mut batch, self.companion(track, &mut random), None, &mut random);
                     for _ in 0..negatives {
                         self.add(&mut batch, self.stranger(track, &mut random), None, &mut random);
+                    }
+                }
+            }
+            Drawing::Ranked { triplets, together } => {
+                for place in self.places(step) {
+                    let pass = place / self.samples.len() as u64;
+                    let pair = self.sample(place);
+                    for track in self.tracks.tuple(triplets, pair, (pass, together), self.seed) {
+                        self.add(&mut batch, track, None, &mut random);
                     }
                 }
             }

@@ -2,11 +2,13 @@
 
 mod augment;
 mod batches;
+mod ranked;
 pub mod segments;
 mod tracks;
 mod training_set;
 
 pub use augment::Augmentation;
 pub use batches::{Batch, BatchSpec, Drawer, Drawing};
+pub use ranked::{RankedTriplets, Strategy};
 pub use tracks::{LabelledTracks, TrackSegments};
 pub use training_set::{TrackList, TrainingSet};

@@ -11,6 +11,7 @@ use crate::frontend::Recipe;
 use crate::hash::digits;
 use crate::models::Segments;
 use crate::random::Random;
+use crate::similarity::Oracle;
 use crate::store::{Frames, Store};
 use crate::{Error, Result};
 
@@ -21,6 +22,8 @@ pub(super) struct Track<'s> {
     pub(super) tags: Vec<u32>,
     /// None where any part of the track may be used.
     samples: Option<Samples>,
+    /// What it is to the oracle, where there is one.
+    item: Option<usize>,
 }
 
 /// Tracks of known artists in a store, with their tags.
@@ -29,6 +32,8 @@ pub struct LabelledTracks<'s> {
     /// Tracks of each artist: places in `tracks`.
     pub(super) artists: Vec<Vec<usize>>,
     recipe: Recipe,
+    /// What says which tracks are alike, where something does.
+    oracle: Option<&'s Oracle>,
 }
 
 impl<'s> LabelledTracks<'s> {
@@ -44,9 +49,32 @@ impl<'s> LabelledTracks<'s> {
             None => vec![Vec::new(); known.len()],
         };
         let samples = |row: usize| part.samples.as_ref().map(|samples| samples[row]);
-        let track = |(&row, tags)| Ok(Track { frames: store.frames(part.rows[row])?, tags, samples: samples(row) });
+        let track = |(&row, tags)| {
+            let (frames, item) = (store.frames(part.rows[row])?, part.items.get(row).copied());
+            Ok(Track { frames, tags, samples: samples(row), item })
+        };
         let tracks = known.iter().zip(tags).map(track).collect::<Result<_>>()?;
-        Ok(Self { tracks, artists, recipe: store.recipe().clone() })
+        Ok(Self { tracks, artists, recipe: store.recipe().clone(), oracle: None })
+    }
+
+    /// The tracks, known to the oracle that their list was matched with.
+    pub fn with_oracle(self, oracle: Option<&'s Oracle>) -> Self {
+        Self { oracle: oracle.filter(|_| self.tracks.iter().all(|track| track.item.is_some())), ..self }
+    }
+
+    /// What says which tracks are alike, where something does.
+    pub fn oracle(&self) -> Option<&'s Oracle> {
+        self.oracle
+    }
+
+    /// What each track is to the oracle.
+    pub fn items(&self) -> Vec<usize> {
+        self.tracks.iter().filter_map(|track| track.item).collect()
+    }
+
+    /// How likely each tag is for a track, where the oracle knows tags.
+    pub fn likelihoods(&self, track: usize) -> Option<&'s [f32]> {
+        self.oracle?.likelihoods(self.tracks[track].item?)
     }
 
     /// Parts the artists in two at random; the second part gets `share` of them, rounded.
@@ -69,6 +97,7 @@ impl<'s> LabelledTracks<'s> {
                 tracks: tracks.iter().map(|&track| self.tracks[track].clone()).collect(),
                 artists: chosen.iter().map(&mut count_off).collect(),
                 recipe: self.recipe.clone(),
+                oracle: self.oracle,
             }
         };
         (only(kept), only(held))
@@ -189,7 +218,7 @@ impl<'s> LabelledTracks<'s> {
     /// samples.
     pub fn fingerprint(&self) -> String {
         let track = |&track: &usize| {
-            let Track { frames, tags, samples } = &self.tracks[track];
+            let Track { frames, tags, samples, .. } = &self.tracks[track];
             (frames.len(), tags, samples.map(|samples| samples.cells()))
         };
         let artists: Vec<Vec<_>> = self.artists.iter().map(|tracks| tracks.iter().map(track).collect()).collect();

@@ -6,6 +6,7 @@ use crate::Result;
 use crate::catalogue::samples::Samples;
 use crate::catalogue::table::Table;
 use crate::catalogue::{datasets, list};
+use crate::similarity::Oracle;
 use crate::store::Store;
 
 /// Tracks of a store.
@@ -19,6 +20,8 @@ pub struct TrackList {
     pub samples: Option<Vec<Samples>>,
     /// Tracks of the list that the store does not hold.
     pub missing: usize,
+    /// What each is to the set's oracle; empty where there is none.
+    pub items: Vec<usize>,
 }
 
 /// Training tracks, and those for early stopping where they are chosen already.
@@ -28,12 +31,15 @@ pub struct TrainingSet {
     pub train: TrackList,
     /// To judge by; without them some of the artists are kept out.
     pub validation: Option<TrackList>,
+    /// What says which tracks are alike, where something does.
+    pub oracle: Option<Oracle>,
 }
 
 impl TrackList {
     /// The given rows.
     pub fn of_rows(store: &Store, rows: &[usize]) -> Result<Self> {
-        Ok(Self { rows: rows.to_vec(), table: store.table()?.select(rows), samples: None, missing: 0 })
+        let table = store.table()?.select(rows);
+        Ok(Self { rows: rows.to_vec(), table, samples: None, missing: 0, items: Vec::new() })
     }
 
     /// The tracks of a list that the store holds, with the list's columns.
@@ -46,6 +52,20 @@ impl TrackList {
             table: table.select(&held),
             samples: samples.map(|samples| held.iter().map(|&row| samples[row]).collect()),
             missing: found.len() - held.len(),
+            items: Vec::new(),
+        })
+    }
+
+    /// Those that an oracle knows; the others count as missing.
+    fn known_to(self, oracle: &Oracle, store: &Store) -> Result<Self> {
+        let items = oracle.find(&self.table, store.folder())?;
+        let known: Vec<usize> = (0..items.len()).filter(|&place| items[place].is_some()).collect();
+        Ok(Self {
+            rows: known.iter().map(|&place| self.rows[place]).collect(),
+            table: self.table.select(&known),
+            samples: self.samples.map(|samples| known.iter().map(|&place| samples[place]).collect()),
+            missing: self.missing + items.len() - known.len(),
+            items: items.into_iter().flatten().collect(),
         })
     }
 }
@@ -53,7 +73,7 @@ impl TrackList {
 impl TrainingSet {
     /// The given rows; early stopping is up to the configuration.
     pub fn of_rows(store: &Store, rows: &[usize]) -> Result<Self> {
-        Ok(Self { train: TrackList::of_rows(store, rows)?, validation: None })
+        Ok(Self { train: TrackList::of_rows(store, rows)?, validation: None, oracle: None })
     }
 
     /// The lists of a dataset.
@@ -63,10 +83,21 @@ impl TrainingSet {
         Ok(Self {
             train: part(&train, "train.csv")?,
             validation: validation.map(|table| part(&table, "validation.csv")).transpose()?,
+            oracle: None,
         })
     }
 
-    /// Tracks listed that the store does not hold.
+    /// The tracks that an oracle knows, and the oracle.
+    ///
+    /// # Errors
+    /// Where it knows none of them.
+    pub fn with_oracle(self, oracle: Oracle, store: &Store) -> Result<Self> {
+        let part = |part: TrackList| part.known_to(&oracle, store);
+        let (train, validation) = (part(self.train)?, self.validation.map(part).transpose()?);
+        Ok(Self { train, validation, oracle: Some(oracle) })
+    }
+
+    /// Tracks that the store does not hold, or the oracle does not know.
     pub fn missing(&self) -> usize {
         self.train.missing + self.validation.as_ref().map_or(0, |part| part.missing)
     }

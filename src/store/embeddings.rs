@@ -37,6 +37,16 @@ pub struct Origin {
     pub rest: Map<String, Value>,
 }
 
+impl Origin {
+    /// The names of the values, where a network that guesses tags made them.
+    pub fn tags(&self) -> Option<Vec<String>> {
+        self.rest.get(TAGS).and_then(|tags| serde_json::from_value(tags.clone()).ok())
+    }
+}
+
+/// Member of the rest of an [`Origin`].
+pub(crate) const TAGS: &str = "tags";
+
 impl Embeddings {
     /// Joins points and their rows; an error where their counts differ or a point is not finite. `subject` is what the
     /// error is about.

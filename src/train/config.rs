@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::objective::ObjectiveSpec;
 use crate::frontend::Recipe;
 use crate::mining::{MiningSpec, Negatives};
-use crate::models::{Arithmetic, ClassifierCnnSpec, Layer, NetworkSpec, TrackVector};
-use crate::optim::{Optimizer, Sgd};
+use crate::models::{Arithmetic, ClassifierCnnSpec, Layer, NetworkSpec, RankCnnSpec, RankDesign, TrackVector};
+use crate::optim::{Adam, Optimizer, Sgd};
 use crate::sampling::{Augmentation, BatchSpec, Drawing};
 use crate::{Error, Result};
 
@@ -131,6 +131,10 @@ impl TrainConfig {
         }
         self.augmentation.validate()?;
         self.objective.validate(self.batch.samples)?;
+        if self.network.is_tagger() != matches!(self.objective, ObjectiveSpec::Tagging { .. }) {
+            let problem = "`tagging` and the network `rank-cnn` of design `at` are made for each other only";
+            return Err(Error::setting("objective", problem));
+        }
         if self.proximity.is_some() && !matches!(self.objective.drawing(), Drawing::ByArtist { .. }) {
             return Err(Error::setting(
                 "proximity",
@@ -218,6 +222,42 @@ pub const PRESETS: &[Preset] = &[
         config: || TrainConfig { proximity: Some(10.0), ..unlabelled() },
         recipe: Recipe::default,
     },
+    Preset {
+        name: "ranking",
+        help: "learning to rank (Prétet et al. 2020, TL): triplets from --likelihoods or --lists; 2048 channels",
+        config: || ranking(RankDesign::Tl, false),
+        recipe: Recipe::cqt,
+    },
+    Preset {
+        name: "ranking-autopool",
+        help: "learning to rank with pooling over time that is learnt (TL Autopool)",
+        config: || ranking(RankDesign::TlAutopool, false),
+        recipe: Recipe::cqt,
+    },
+    Preset {
+        name: "tagging",
+        help: "the baseline of learning to rank (AT): guesses the tags of --likelihoods, tracks are alike by these",
+        config: || ranking(RankDesign::At, false),
+        recipe: Recipe::cqt,
+    },
+    Preset {
+        name: "ranking-small",
+        help: "`ranking` with an eighth of its channels, for small machines",
+        config: || ranking(RankDesign::Tl, true),
+        recipe: Recipe::cqt,
+    },
+    Preset {
+        name: "ranking-autopool-small",
+        help: "`ranking-autopool` with an eighth of its channels",
+        config: || ranking(RankDesign::TlAutopool, true),
+        recipe: Recipe::cqt,
+    },
+    Preset {
+        name: "tagging-small",
+        help: "`tagging` with an eighth of its channels",
+        config: || ranking(RankDesign::At, true),
+        recipe: Recipe::cqt,
+    },
 ];
 
 /// The preset called `name`.
@@ -249,6 +289,40 @@ fn classifier() -> TrainConfig {
         batch: BatchSpec { artists: 15, samples: 1 },
         optimizer: Optimizer::Sgd(Sgd::default()),
         track: TrackVector { layer: Layer::Features, consecutive: true, sphere: false, ..TrackVector::default() },
+        ..TrainConfig::default()
+    }
+}
+
+/// The systems of learning to rank: segments of 512 frames, eight of them averaged; the learning rates are the paper's. A
+/// `small` one has an eighth of the channels, a learning rate that suits it, and fewer steps.
+fn ranking(design: RankDesign, small: bool) -> TrainConfig {
+    let tagger = design == RankDesign::At;
+    let objective = match tagger {
+        true => r#"{ "kind": "tagging" }"#,
+        false => r#"{ "kind": "ranked" }"#,
+    };
+    let learning_rate = match (small, tagger) {
+        (false, true) => 1e-4,
+        (false, false) => 1e-6,
+        (true, true) => 1e-3,
+        (true, false) => 1e-4,
+    };
+    let (steps, every) = if small { (2000, 250) } else { (200_000, 1000) };
+    TrainConfig {
+        steps,
+        segment: 11.88,
+        margin: 0.5,
+        standardise: true,
+        network: NetworkSpec::RankCnn(RankCnnSpec {
+            design,
+            width: if small { 0.125 } else { 1.0 },
+            ..RankCnnSpec::default()
+        }),
+        objective: serde_json::from_str(objective).expect("a kind with its defaults"),
+        batch: BatchSpec { artists: if tagger { 42 } else { 1 }, samples: 1 },
+        optimizer: Optimizer::Adam(Adam { learning_rate, ..Adam::default() }),
+        validation: Validation { share: 0.25, every, ..Validation::default() },
+        track: TrackVector { segments: 8, sphere: false, ..TrackVector::default() },
         ..TrainConfig::default()
     }
 }

@@ -15,4 +15,4 @@ pub use overlay::overlay;
 pub use state::path as state_path;
 pub use trainer::{End, Report, train};
 pub use updater::{Step, Updater};
-pub use validation::triplet_error;
+pub use validation::{ranked_triplet_error, triplet_error};

@@ -5,12 +5,13 @@ use serde::{Deserialize, Serialize};
 
 use super::config::TrainConfig;
 use crate::loss::{
-    contrastive, cosine_hinge, normalised_softmax, nt_xent, prototypical, softmax_cross_entropy, triplet_loss,
+    binary_cross_entropy, contrastive, cosine_hinge, normalised_softmax, nt_xent, prototypical, softmax_cross_entropy,
+    triplet_loss, violation,
 };
-use crate::mining::{BatchLabels, mine};
+use crate::mining::{BatchLabels, Triplet, mine};
 use crate::nn::{Init, ParamTable};
 use crate::random::Random;
-use crate::sampling::Drawing;
+use crate::sampling::{Drawing, RankedTriplets, Strategy};
 use crate::{Error, Result};
 
 /// Purposes of random streams.
@@ -72,6 +73,27 @@ pub enum ObjectiveSpec {
         #[serde(default = "half")]
         dropout: f32,
     },
+    /// The triplet loss (`margin`) on triplets from ranked lists: learning to rank. The defaults are the paper's.
+    Ranked {
+        /// How the negatives of an anchor and a positive are chosen.
+        #[serde(default)]
+        strategy: Strategy,
+        /// Positives of an anchor, `N_p`: the first on its list.
+        #[serde(default = "fifteen")]
+        positives: usize,
+        /// Negatives of an anchor and a positive, `N_n`.
+        #[serde(default = "quarter_thousand")]
+        negatives: usize,
+        /// How many of these come together in a batch, one segment each.
+        #[serde(default = "forty_two")]
+        together: usize,
+    },
+    /// Binary cross-entropy of the likelihoods of tags: the auto-tagger, whose network has an output for each tag.
+    Tagging {
+        /// The likelihood from which on a track has a tag.
+        #[serde(default = "half")]
+        threshold: f32,
+    },
 }
 
 /// A named objective: what the command line shows.
@@ -83,7 +105,7 @@ pub struct NamedObjective {
 }
 
 /// All objectives.
-pub static OBJECTIVES: [NamedObjective; 8] = [
+pub static OBJECTIVES: [NamedObjective; 10] = [
     NamedObjective { name: "triplet", help: "mined triplets: an artist's segments nearer than others by a margin" },
     NamedObjective { name: "classification", help: "softmax over the training artists" },
     NamedObjective { name: "siamese", help: "triplets by cosine: a hinge with four random negatives" },
@@ -101,6 +123,8 @@ pub static OBJECTIVES: [NamedObjective; 8] = [
         help: "each segment finds the others of its artist in the batch, by cosine and temperature",
     },
     NamedObjective { name: "joint", help: "triplets, with a tenth of classification" },
+    NamedObjective { name: "ranked", help: "triplets from ranked lists (--likelihoods, --lists): learning to rank" },
+    NamedObjective { name: "tagging", help: "binary cross-entropy of tags (--likelihoods): the auto-tagger" },
 ];
 
 fn one() -> f32 {
@@ -125,6 +149,18 @@ fn half() -> f32 {
 
 fn four() -> usize {
     4
+}
+
+fn fifteen() -> usize {
+    15
+}
+
+fn quarter_thousand() -> usize {
+    250
+}
+
+fn forty_two() -> usize {
+    42
 }
 
 fn siamese_margin() -> f32 {
@@ -153,6 +189,10 @@ impl ObjectiveSpec {
                 dropout(rate) && weight >= 0.0 && weight.is_finite(),
                 "dropout must be within 0..1, weight not negative",
             ),
+            Self::Ranked { positives, negatives, together, .. } => {
+                (positives.min(negatives).min(together) > 0, "needs a positive, and negatives, some of them together")
+            }
+            Self::Tagging { threshold } => (threshold > 0.0 && threshold <= 1.0, "threshold must be within 0..=1"),
         };
         if good { Ok(()) } else { Err(Error::setting("objective", problem)) }
     }
@@ -165,8 +205,13 @@ impl ObjectiveSpec {
             | Self::Contrastive { .. }
             | Self::Prototypical { .. }
             | Self::NtXent { .. } => Drawing::ByArtist { near: None },
-            Self::Classification { .. } | Self::NormalisedClassification { .. } => Drawing::Passes,
+            Self::Classification { .. } | Self::NormalisedClassification { .. } | Self::Tagging { .. } => {
+                Drawing::Passes
+            }
             Self::Siamese { negatives, .. } => Drawing::Tuples { negatives },
+            Self::Ranked { strategy, positives, negatives, together } => {
+                Drawing::Ranked { triplets: RankedTriplets { strategy, positives, negatives }, together }
+            }
         }
     }
 
@@ -202,7 +247,8 @@ pub(super) struct Points<'a> {
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Verdict {
     pub(super) loss: f32,
-    /// The share that still teaches: kept triplets of all pairs, rows taken for another class, negatives within the margin.
+    /// The share that still teaches: kept triplets of all pairs, rows taken for another class, tags taken for the contrary,
+    /// negatives within the margin.
     pub(super) active: f64,
 }
 
@@ -257,6 +303,12 @@ impl Objective {
                 let classes = self.classes(points, (weight, dropout), params, d_embeddings, d_params);
                 Verdict { loss: triplets.loss + weight * classes.loss, active: triplets.active }
             }
+            ObjectiveSpec::Ranked { together, .. } => self.ranked(embeddings, together, d_embeddings),
+            ObjectiveSpec::Tagging { threshold } => {
+                let tagged = |&likelihood: &f32| f32::from(likelihood >= threshold);
+                let targets: Vec<f32> = points.labels.targets.iter().map(tagged).collect();
+                verdict(binary_cross_entropy(embeddings, dims, &targets, d_embeddings))
+            }
         }
     }
 
@@ -266,6 +318,17 @@ impl Objective {
         let triplets = mine(mining, points.chooser, points.labels, *margin, &mut random);
         let loss = triplet_loss(*margin, points.embeddings, self.dims, &triplets, d_embeddings);
         Verdict { loss, active: triplets.len() as f64 / points.labels.pairs().max(1) as f64 }
+    }
+
+    /// Anchors, each followed by its positive and so many negatives.
+    fn ranked(&self, embeddings: &[f32], negatives: usize, d_embeddings: &mut [f32]) -> Verdict {
+        let (margin, dims) = (self.config.margin, self.dims);
+        let rows = (embeddings.len() / dims) as u32;
+        let of = |anchor: u32| (0..negatives as u32).map(move |negative| [anchor, anchor + 1, anchor + 2 + negative]);
+        let triplets: Vec<Triplet> = (0..rows).step_by(2 + negatives).flat_map(of).collect();
+        let loss = triplet_loss(margin, embeddings, dims, &triplets, d_embeddings);
+        let active = triplets.iter().filter(|triplet| violation(margin, embeddings, dims, triplet) > 0.0).count();
+        Verdict { loss, active: active as f64 / triplets.len().max(1) as f64 }
     }
 
     /// Dropout, dense layer, softmax, cross-entropy.

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::models::Model;
-use crate::output::beside;
 use crate::optim::Optimizer;
+use crate::output::beside;
 use crate::{Error, Result};
 
 /// Progress of a run.

@@ -11,8 +11,10 @@ use super::state::{self, Progress};
 use super::updater::{Step, Updater};
 use super::validation::held_out_error;
 use crate::models::{self, Header, Model, Segments, Standardisation, TrackMap};
-use crate::sampling::{Drawer, LabelledTracks, TrainingSet};
+use crate::sampling::{Drawer, Drawing, LabelledTracks, TrainingSet};
+use crate::similarity::Oracle;
 use crate::store::Store;
+use crate::store::embeddings::TAGS;
 use crate::{Error, Monitor, Result, output};
 
 /// Training tracks that the input's standardisation is fitted to at most, and segments of each.
@@ -80,6 +82,7 @@ pub fn train(
     config.network.check_front_end(store.recipe())?;
     let _scattered = store.scattered();
     let (tracks, held_out) = labelled(store, set, config)?;
+    check_oracle(config, &tracks)?;
     tracks.check_segment(config.segment)?;
     if config.proximity.is_some() && set.train.samples.is_some() {
         return Err(Error::setting("proximity", "has no meaning for a dataset, which says where segments are"));
@@ -120,14 +123,29 @@ pub fn train(
 /// The tracks to learn from and those to judge by.
 fn labelled<'s>(
     store: &'s Store,
-    set: &TrainingSet,
+    set: &'s TrainingSet,
     config: &TrainConfig,
 ) -> Result<(LabelledTracks<'s>, LabelledTracks<'s>)> {
     let tags = config.mining.tag_column.as_deref();
-    let tracks = |part| LabelledTracks::new(store, part, &config.artist_column, tags);
+    let tracks = |part| -> Result<LabelledTracks<'s>> {
+        let tracks = LabelledTracks::new(store, part, &config.artist_column, tags)?;
+        Ok(tracks.with_oracle(set.oracle.as_ref()))
+    };
     match &set.validation {
         Some(validation) => Ok((tracks(&set.train)?, tracks(validation)?)),
         None => Ok(tracks(&set.train)?.part(config.validation.share, config.seed)),
+    }
+}
+
+/// Refuses an objective without what it learns from, and the contrary.
+fn check_oracle(config: &TrainConfig, tracks: &LabelledTracks<'_>) -> Result<()> {
+    let refuse = |problem: &str| Err(Error::setting("objective", problem));
+    match (config.objective.drawing(), tracks.oracle()) {
+        (Drawing::Ranked { triplets, .. }, _) => tracks.check_triplets(triplets),
+        (_, Some(oracle)) if config.network.is_tagger() && oracle.tags().is_some() => Ok(()),
+        _ if config.network.is_tagger() => refuse("learns tags: give it --likelihoods"),
+        (_, Some(_)) => refuse("does not learn from what tracks are alike by: leave that out"),
+        (_, None) => Ok(()),
     }
 }
 
@@ -139,20 +157,29 @@ fn fresh_model(
     held_out: &LabelledTracks<'_>,
     frames: usize,
 ) -> Result<Model> {
-    let bands = store.bands();
+    let (bands, oracle) = (store.bands(), tracks.oracle());
+    let tags = oracle.and_then(Oracle::tags);
+    let spec = tags.map_or(config.network.clone(), |tags| config.network.for_tags(tags.len()));
     let input = match config.standardise {
         true => {
             let survey = tracks.survey(&tracks.spread(SURVEY.0), frames, SURVEY.1);
-            config.network.fit_input(&survey, frames, bands)?
+            spec.fit_input(&survey, frames, bands)?
         }
         false => Standardisation::identity(bands),
     };
-    let network = config.network.build(frames, bands, input.clone())?;
-    let data = [tracks, held_out].map(LabelledTracks::fingerprint);
-    let training = serde_json::json!({ "config": config, "data": data });
+    let network = spec.build(frames, bands, input.clone())?;
+    let data: Vec<String> = [tracks, held_out]
+        .map(LabelledTracks::fingerprint)
+        .into_iter()
+        .chain(oracle.map(Oracle::fingerprint))
+        .collect();
+    let mut training = serde_json::json!({ "config": config, "data": data });
+    if spec.is_tagger() {
+        training[TAGS] = serde_json::json!(tags);
+    }
     let header = Header {
         format: models::FORMAT,
-        network: config.network.clone(),
+        network: spec,
         front_end: store.recipe().clone(),
         frames,
         track: config.track,
@@ -293,9 +320,7 @@ impl Run<'_> {
         let network = self.updater.network;
         let error = match self.held_out.artists() {
             0 | 1 => None,
-            _ => {
-                held_out_error(network, self.updater.kept(), self.config.track, &self.config.validation, self.held_out)?
-            }
+            _ => held_out_error(network, self.updater.kept(), self.config, self.held_out)?,
         };
         let best = match (error, self.progress.best_error) {
             (Some(error), Some(best)) => error < best,

@@ -2,6 +2,8 @@
 
 mod agreement;
 mod error_rate;
+mod ranking;
 
 pub use agreement::{Pairs, adjusted_mutual_information, adjusted_rand_index, pairs};
 pub use error_rate::{EqualErrorRate, Score, equal_error_rate};
+pub use ranking::{RankScores, rank_scores};

@@ -1,4 +1,4 @@
-//! The paper's three tests of an embedding (section 4.1) and the tutorial's retrieval, on labelled track embeddings of artists unseen in training.
+//! The paper's three tests of an embedding (section 4.1), the tutorial's retrieval and the ranking of tracks by likeness, on labelled track embeddings of artists unseen in training.
 //!
 //! Everything random is drawn from a seed; repeats draw anew and are averaged. Counts of tests, pairs and names are
 //! totals over all repeats.
@@ -6,6 +6,7 @@
 mod classification;
 mod clustering;
 mod names;
+mod ranking;
 mod retrieval;
 mod spread;
 mod threshold;
@@ -17,6 +18,7 @@ pub use classification::{Classification, run as classification};
 pub use clustering::{Clustering, FoldResult, NameResult, run as clustering};
 pub use names::NamesLeftOut;
 pub(crate) use names::{Name, names};
+pub use ranking::{Figure, Ranking, run as ranking};
 pub use retrieval::{DEPTHS, Retrieval, run as retrieval};
 pub use spread::Spread;
 pub use threshold::Objective;
@@ -28,6 +30,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::monitor::Monitor;
+use crate::similarity::OracleFiles;
 use crate::store::embeddings::Embeddings;
 use crate::{Error, Result};
 
@@ -44,7 +47,7 @@ pub struct Protocol {
 }
 
 /// All protocols.
-pub static PROTOCOLS: [Protocol; 4] = [
+pub static PROTOCOLS: [Protocol; 5] = [
     Protocol {
         name: "classification",
         help: "Accuracy of finding a track's artist as the nearest of all artist models (mean track embeddings)",
@@ -64,6 +67,12 @@ pub static PROTOCOLS: [Protocol; 4] = [
         help: "Recall at 1 (the accuracy of the nearest neighbour) to 8, and MAP, of finding tracks of the same artist",
         options: &["within", "across", "part_column"],
         run: |embeddings, options, monitor| retrieval::run(embeddings, options, monitor).map(Report::Retrieval),
+    },
+    Protocol {
+        name: "ranking",
+        help: "MAP, recall, reciprocal rank and nDCG at 20 of finding what tags or ranked lists call most similar",
+        options: &["likelihoods", "weights", "similarity", "lists", "tagged", "depth", "relevant"],
+        run: |embeddings, options, monitor| ranking::run(embeddings, options, monitor).map(Report::Ranking),
     },
     Protocol {
         name: "clustering",
@@ -106,6 +115,14 @@ pub struct Options {
     pub fold_column: Option<String>,
     /// What thresholds are chosen by.
     pub objective: Objective,
+    /// What says which tracks are alike.
+    pub oracle: OracleFiles,
+    /// Whether the points are likelihoods of the oracle's tags, compared as it compares.
+    pub tagged: bool,
+    /// Answers of a query that are looked at.
+    pub depth: usize,
+    /// Tracks that are relevant to a query: the most similar ones.
+    pub relevant: usize,
     /// How often everything random is drawn anew.
     pub repeats: usize,
     /// What random draws depend on.
@@ -127,6 +144,10 @@ impl Default for Options {
             folds: 5,
             fold_column: None,
             objective: Objective::Ami,
+            oracle: OracleFiles::default(),
+            tagged: false,
+            depth: 20,
+            relevant: 5,
             repeats: 1,
             seed: 0,
         }
@@ -138,6 +159,7 @@ impl Options {
         let refuse = |name: &str, problem: &str| Err(Error::setting(name, problem));
         match self {
             Self { repeats: 0, .. } => refuse("repeats", "must be at least 1"),
+            Self { depth: 0, .. } | Self { relevant: 0, .. } => refuse("depth, relevant", "must be at least 1"),
             Self { folds: 0 | 1, .. } => refuse("folds", "must be at least 2: one to test, the others to choose"),
             Self { min_tracks: 0, .. } => refuse("min_tracks", "must be at least 1"),
             Self { group_sizes: (least, most), .. } if *least < 2 || least > most => {
@@ -173,6 +195,8 @@ pub enum Report {
     Verification(Verification),
     /// Of `retrieval`.
     Retrieval(Retrieval),
+    /// Of `ranking`.
+    Ranking(Ranking),
     /// Of `clustering`.
     Clustering(Clustering),
 }
@@ -183,6 +207,7 @@ impl fmt::Display for Report {
             Self::Classification(report) => report.fmt(f),
             Self::Verification(report) => report.fmt(f),
             Self::Retrieval(report) => report.fmt(f),
+            Self::Ranking(report) => report.fmt(f),
             Self::Clustering(report) => report.fmt(f),
         }
     }

@@ -128,7 +128,8 @@ fn across_takes_the_album_effect_away() {
 fn figures_depend_on_the_seed_and_not_on_the_thread_count() {
     let embeddings = embeddings(30, 0.4);
     let options = Options { repeats: 3, ..Options::default() };
-    for protocol in &PROTOCOLS {
+    // Ranking needs files; it draws nothing but for its intervals.
+    for protocol in PROTOCOLS.iter().filter(|protocol| protocol.name != "ranking") {
         let with_threads = |threads, options: &Options| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             pool.install(|| (protocol.run)(&embeddings, options, &()).unwrap())
