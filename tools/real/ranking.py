@@ -106,7 +106,7 @@ def main():
         reports[name] = trained(name.lower().replace(" ", "-"), preset, objective, shlex.split(options.train))
     first = next(iter(reports.values()))
     print(f"{first['queries']} tracks of {len(kept)} artists, {tags} tags; {first['queries_tied']} tracks have more equally "
-          f"similar ones than can be relevant; by chance Recall@20 is {20 / (first['queries'] - 1):.3f}\n")
+          f"similar ones than can be relevant; by chance Recall@20 is {min(1, 20 / (first['queries'] - 1)):.3f}\n")
     print("| system | " + " | ".join(MEASURES.values()) + " |\n|---" + "|---" * len(MEASURES) + "|")
     for name, report in reports.items():
         cells = []
