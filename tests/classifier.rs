@@ -295,7 +295,7 @@ fn check_trajectory(name: &str, objective: ObjectiveSpec, learning_rate: f32, (l
         per_artist: 1,
         tags: vec![Vec::new(); script::ROWS],
         artists: (0..script::ROWS).map(|row| (row % script::ARTISTS) as u32).collect(),
-        targets: Vec::new(),
+        ..BatchLabels::default()
     };
     for (step, expected) in golden["losses"].as_array().unwrap().iter().enumerate() {
         let values = batch(&mut lcg);

@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use homonym::loss::{contrastive, normalised_softmax, nt_xent, prototypical};
+use homonym::loss::{
+    contrastive, cosine_triplets, masked_triplet_loss, match_loss, normalised_softmax, nt_xent, prototypical,
+};
+use homonym::mining::Triplet;
 use serde_json::Value;
 
 fn numbers(value: &Value) -> Vec<f64> {
@@ -35,7 +38,26 @@ fn values_and_gradients() {
     d.fill(0.0);
     check("prototypical", prototypical(2, &points, dims, size, &mut d).0, &[&d]);
     d.fill(0.0);
+    let triplets = |name: &str| -> Vec<Triplet> {
+        let rows = |triplet: &Value| numbers(triplet).iter().map(|&row| row as u32).collect::<Vec<_>>();
+        golden[name].as_array().unwrap().iter().map(|triplet| rows(triplet).try_into().unwrap()).collect()
+    };
+    check("masks", masked_triplet_loss(0.7, &points, dims, 1..3, &triplets("triplets"), &mut d), &[&d]);
+    d.fill(0.0);
     let mut d_centroids = vec![0.0; centroids.len()];
     let loss = normalised_softmax(0.3, (&points, &classes), &centroids, dims, &mut d, &mut d_centroids).0;
     check("normalised-classification", loss, &[&d, &d_centroids]);
+    d.fill(0.0);
+    d_centroids.fill(0.0);
+    let both = (&points[..], &centroids[..]);
+    let loss = cosine_triplets(0.4, both, dims, &triplets("across"), &mut d, &mut d_centroids).0;
+    check("two-towers", loss, &[&d, &d_centroids]);
+    let (logits, mut start, mut anchors) = (floats("logits"), 0, Vec::new());
+    for sizes in golden["sizes"].as_array().unwrap() {
+        let [near, far] = [0, 1].map(|at| sizes[at].as_u64().unwrap() as usize);
+        anchors.push([start..start + near, start + near..start + near + far]);
+        start += near + far;
+    }
+    let mut d_logits = vec![0.0; logits.len()];
+    check("match-net", match_loss(&anchors, &logits, &mut d_logits).0, &[&d_logits]);
 }

@@ -15,7 +15,7 @@ use homonym::frontend::Recipe;
 use homonym::linear::{self, LinearMap, fit, method};
 use homonym::matrix::Matrix;
 use homonym::models::{
-    Arithmetic, FORMAT, Header, MetricCnnSpec, Model, NetworkSpec, Standardisation, TrackMap, TrackVector,
+    Arithmetic, FORMAT, HeadSpec, Header, MetricCnnSpec, Model, NetworkSpec, Standardisation, TrackMap, TrackVector,
 };
 use homonym::store::embeddings::{Embeddings, Origin};
 use homonym::store::{Precision, Spec, Store, npy};
@@ -116,13 +116,19 @@ fn models() {
         front_end,
         frames: 18,
         track: TrackVector::default(),
+        notions: Vec::new(),
+        head: Some(HeadSpec::Pair { hidden: 2 }),
+        kinds: None,
         step: 7,
         training: serde_json::json!({ "config": { "steps": 7 }, "loss": 0.1 }),
     };
     let input = Standardisation::identity(18);
     let built = network.build(18, 18, input.clone()).unwrap();
     let (params, output) = (built.params().initial(1), TrackMap::identity(1));
-    Model { header, input, output, params, arithmetic: Arithmetic::F32 }.save(&path, &[("more", &[1.0])]).unwrap();
+    let head = HeadSpec::Pair { hidden: 2 }.params(1).initial(2);
+    Model { header, input, output, params, head, arithmetic: Arithmetic::F32 }
+        .save(&path, &[("more", &[1.0])])
+        .unwrap();
     Model::verify(&path).unwrap();
     damage(&path, 2048, || Model::open(&path));
 }

@@ -1,6 +1,6 @@
 //! Items with equal values: the tracks of an artist, of a name, of a cluster.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 
 /// Items grouped by value, groups in order of first appearance.
@@ -43,6 +43,12 @@ pub fn numbered<K: Copy + Eq + Hash>(values: impl IntoIterator<Item = K>) -> (Ve
     });
     let codes = codes.collect();
     (codes, numbers.len())
+}
+
+/// The tags of a cell that holds several apart by `;`, each once.
+pub fn tags(cell: &str) -> impl Iterator<Item = &str> {
+    let mut seen = HashSet::new();
+    cell.split(';').map(str::trim).filter(move |tag| !tag.is_empty() && seen.insert(*tag))
 }
 
 /// The most frequent value that is not empty; of equally frequent ones the first.

@@ -8,3 +8,4 @@ pub mod list;
 pub mod location;
 pub mod samples;
 pub mod table;
+pub mod triplets;

@@ -28,7 +28,7 @@ pub(crate) struct Evaluate {
     /// Use only rows where a column has a value (or has not); may be repeated.
     #[arg(long = "where", value_name = "COLUMN[!]=VALUE")]
     filters: Vec<Filter>,
-    /// The column with the true artist.
+    /// The column with the true artist, or with the names of what is searched for, apart by `;` (search).
     #[arg(long, value_name = "COLUMN", default_value = "artist")]
     artist_column: String,
     /// Compare only artists that share this column's value.
@@ -75,6 +75,9 @@ pub(crate) struct Evaluate {
     /// Most similar tracks that are relevant (ranking) [default: 5].
     #[arg(long, value_name = "N")]
     relevant: Option<usize>,
+    /// The embeddings of what is searched for and searches, such as prototypes (search).
+    #[arg(long, value_name = "PREFIX")]
+    against: Option<PathBuf>,
     /// Where to write a table of the names with their measures (clustering).
     #[arg(long, value_name = "NAMES.csv")]
     names: Option<PathBuf>,
@@ -152,6 +155,7 @@ impl Evaluate {
             ("tagged", self.tagged),
             ("depth", self.depth.is_some()),
             ("relevant", self.relevant.is_some()),
+            ("against", self.against.is_some()),
         ];
         match given.iter().find(|(name, given)| *given && !protocol.options.contains(name)) {
             Some((name, _)) => {
@@ -183,6 +187,7 @@ impl Evaluate {
             tagged: self.tagged,
             depth: self.depth.unwrap_or(default.depth),
             relevant: self.relevant.unwrap_or(default.relevant),
+            against: self.against.clone(),
             fold_column: self.fold_column.clone(),
             repeats: self.repeats,
             seed: self.seed,

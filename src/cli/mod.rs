@@ -11,6 +11,7 @@ mod cluster;
 mod combine;
 mod config;
 mod console;
+mod constraints;
 mod dataset;
 mod demo;
 mod embed;
@@ -23,13 +24,17 @@ mod fit;
 mod info;
 mod inspect;
 mod kinds;
+mod matches;
 mod measure;
 mod mel;
+mod project;
+mod prototypes;
 mod rank;
 #[cfg(feature = "report")]
 mod report;
 mod run;
 mod split;
+mod subspace;
 mod train;
 mod transform;
 mod verify;
@@ -78,6 +83,10 @@ enum Verb {
     Combine(combine::Combine),
     Fit(fit::Fit),
     Transform(transform::Transform),
+    Prototypes(prototypes::Prototypes),
+    Subspace(subspace::Subspace),
+    Project(project::Project),
+    Match(matches::Match),
     Cluster(cluster::Cluster),
     Calibrate(calibrate::Calibrate),
     Split(split::Split),
@@ -90,6 +99,7 @@ enum Verb {
     Aliases(aliases::Aliases),
     Rank(rank::Rank),
     Evaluate(evaluate::Evaluate),
+    Constraints(constraints::Constraints),
     Experiment(experiment::Experiment),
     Measure(measure::Measure),
     Run(run::Run),
@@ -125,6 +135,10 @@ impl Verb {
             Self::Combine(verb) => verb.run(console),
             Self::Fit(verb) => verb.run(console),
             Self::Transform(verb) => verb.run(console),
+            Self::Prototypes(verb) => verb.run(console),
+            Self::Subspace(verb) => verb.run(console),
+            Self::Project(verb) => verb.run(console),
+            Self::Match(verb) => verb.run(console),
             Self::Cluster(verb) => verb.run(console),
             Self::Calibrate(verb) => verb.run(console),
             Self::Split(verb) => verb.run(console),
@@ -137,6 +151,7 @@ impl Verb {
             Self::Aliases(verb) => verb.run(console),
             Self::Rank(verb) => verb.run(console),
             Self::Evaluate(verb) => verb.run(console),
+            Self::Constraints(verb) => verb.run(console),
             Self::Experiment(verb) => verb.run(console),
             Self::Measure(verb) => verb.run(console),
             Self::Run(verb) => verb.run(console),

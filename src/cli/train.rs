@@ -7,11 +7,12 @@ use serde::Serialize;
 
 use super::{Console, Outcome, config};
 use crate::catalogue::filter::{Filter, matching};
-use crate::models::{Arithmetic, Model};
+use crate::catalogue::triplets::Triplets;
+use crate::models::{Arithmetic, Model, NetworkSpec, TrackVector};
 use crate::sampling::TrainingSet;
 use crate::similarity::OracleFiles;
 use crate::store::Store;
-use crate::train::{End, OBJECTIVES, PRESETS, Report, TrainConfig, UNLIMITED, overlay, preset, train};
+use crate::train::{End, OBJECTIVES, ObjectiveSpec, PRESETS, Report, TrainConfig, UNLIMITED, overlay, preset, train};
 use crate::{Error, Monitor as _, Result};
 
 /// Train a network on the tracks of a feature store.
@@ -35,6 +36,26 @@ pub(super) struct Train {
     /// What to learn by, with the settings of the configuration or else its defaults, in place of the preset's.
     #[arg(long, value_parser = objective_names())]
     objective: Option<String>,
+    /// Learn a part of the embedding for each of these columns, such as genre, mood, instrument and tempo (`masks`).
+    #[arg(long, value_name = "COLUMN,COLUMN", value_delimiter = ',', conflicts_with = "objective")]
+    notions: Vec<String>,
+    /// The column that tells two kinds of audio apart, such as mix and mono or imitation and recording: tracks are compared only
+    /// with those of the other kind.
+    #[arg(long, value_name = "COLUMN")]
+    kind_column: Option<String>,
+    /// The column that says what belongs together, in place of the preset's.
+    #[arg(long, value_name = "COLUMN")]
+    artist_column: Option<String>,
+    /// Weights of their own for each kind.
+    #[arg(long, requires = "kind_column")]
+    untied: bool,
+    /// Learn from comparisons of tracks, a table with the columns anchor, positive and negative, in place of artists.
+    #[arg(long, value_name = "TRIPLETS.csv", conflicts_with_all = ["dataset", "filters"])]
+    triplets: Option<PathBuf>,
+    /// Learn to lie near given vectors (PREFIX.npy and PREFIX.csv, whose `track_id` names each) of what stands in the
+    /// `--tag-column` (`two-towers`).
+    #[arg(long, value_name = "PREFIX", requires = "tag_column", conflicts_with_all = ["objective", "notions"])]
+    vectors: Option<PathBuf>,
     /// Length of a segment in seconds: 9 or 3 in the paper.
     #[arg(long, value_name = "SECONDS")]
     segment: Option<f64>,
@@ -50,7 +71,8 @@ pub(super) struct Train {
     /// How the convolutions of forward passes compute.
     #[arg(long, value_enum)]
     arithmetic: Option<Arithmetic>,
-    /// The column with side information such as genre (tags apart by `;`): half of the negatives share a tag.
+    /// The column with side information such as genre (tags apart by `;`): half of the negatives share a tag; with `--vectors`,
+    /// what they are of.
     #[arg(long, value_name = "COLUMN")]
     tag_column: Option<String>,
     #[command(flatten)]
@@ -124,6 +146,13 @@ impl Train {
     }
 
     fn select(&self, store: &Store, console: &Console) -> Result<TrainingSet> {
+        if let Some(path) = &self.triplets {
+            let triplets = Triplets::read(path, store.table()?, store.folder())?;
+            if triplets.missing > 0 {
+                console.warn(&format!("{} comparisons name tracks that are not in the store", triplets.missing));
+            }
+            return TrainingSet::of_triplets(store, &triplets.rows);
+        }
         let selection = match &self.dataset {
             None => TrainingSet::of_rows(store, &matching(store.table()?, &self.filters)?)?,
             Some(folder) => TrainingSet::of_dataset(store, folder)?,
@@ -150,6 +179,21 @@ impl Train {
         if let Some(kind) = &self.objective {
             let kind = serde_json::json!({ "objective": { "kind": kind } });
             config = overlay(&config, kind).map_err(|problem| Error::setting("--objective", problem))?;
+        }
+        if !self.notions.is_empty() {
+            config.objective = ObjectiveSpec::Masks { notions: self.notions.clone() };
+        }
+        if let Some(vectors) = &self.vectors {
+            let vectors = serde_json::json!({ "objective": { "kind": "two-towers", "vectors": vectors } });
+            config = overlay(&config, vectors).map_err(|problem| Error::setting("--vectors", problem))?;
+        }
+        if self.untied || self.vectors.is_some() || !self.notions.is_empty() {
+            config.track = TrackVector { segments: config.track.segments, ..TrackVector::default() };
+        }
+        config.kind_column = self.kind_column.clone().or(config.kind_column);
+        config.artist_column = self.artist_column.clone().unwrap_or(config.artist_column);
+        if self.untied && !matches!(config.network, NetworkSpec::Twins { .. }) {
+            config.network = NetworkSpec::Twins { tower: Box::new(config.network) };
         }
         config.segment = self.segment.unwrap_or(config.segment);
         config.steps = self.steps.unwrap_or(if self.minutes.is_some() { UNLIMITED } else { config.steps });

@@ -5,24 +5,30 @@
 //! only, and its vector is that segment's embedding.
 
 mod checkpoint;
+mod pairs;
+mod prototypes;
 mod statistics;
+mod vectors;
 
 use std::path::Path;
 
 use homonym_kernels::Isa;
 use rayon::prelude::*;
 
+pub use pairs::LearntDistances;
+pub use prototypes::{By, prototypes};
 pub use statistics::Statistics;
+pub use vectors::project;
 
 use crate::hash::fnv1a;
 use crate::linear::LinearMap;
 use crate::matrix::Matrix;
-use crate::models::{Model, TrackMap, TrackVector};
+use crate::models::{Model, TrackMap, TrackVector, notion_part};
 use crate::random::Random;
 use crate::sampling::TrackSegments;
 use crate::sampling::segments::linear_starts;
 use crate::store::Store;
-use crate::store::embeddings::{Destination, Embeddings, Origin, TAGS};
+use crate::store::embeddings::{Destination, Embeddings, NOTIONS, Origin, TAGS};
 use crate::{Error, Monitor, Result, output};
 use checkpoint::Checkpoint;
 
@@ -85,6 +91,7 @@ impl Embedder<'_> {
                 if let Some(tags) = model.header.training.get(TAGS) {
                     rest.insert(TAGS.to_owned(), tags.clone());
                 }
+                rest.extend(parts_of_notions(model)?);
                 (means_of_tracks(store, rows, model, checkpoint, monitor)?, model.hash()?)
             }
             Self::Statistics(statistics) => (statistics.of_tracks(store, rows, monitor)?, statistics.name().to_owned()),
@@ -94,6 +101,21 @@ impl Embedder<'_> {
         let points = Matrix::new(rows.len(), cols, points);
         Embeddings::new(points, store.table()?.select(rows), Some(origin), store.folder())
     }
+}
+
+/// Where the notions of a model lie in its vectors, for [`Embeddings::subspace`].
+fn parts_of_notions(model: &Model) -> Result<Option<(String, serde_json::Value)>> {
+    let notions = &model.header.notions;
+    if notions.is_empty() {
+        return Ok(None);
+    }
+    let dims = model.network()?.dims();
+    let part = |(number, name): (usize, &String)| {
+        let part = notion_part(dims, notions.len(), number);
+        (name.clone(), serde_json::json!([part.start, part.end]))
+    };
+    let parts: serde_json::Map<_, _> = notions.iter().enumerate().map(part).collect();
+    Ok(Some((NOTIONS.to_owned(), parts.into())))
 }
 
 /// The vectors of some tracks of a store under a model: rows × width, in the order of `rows`.
@@ -147,19 +169,16 @@ fn each_track(
     join: impl Fn((usize, usize), &[f32], usize) -> Vec<f32> + Sync,
 ) -> Result<Vec<f32>> {
     let header = &model.header;
-    if store.recipe() != &header.front_end {
-        return Err(Error::file(
-            store.folder(),
-            format!("features of the model's front end ({})", header.front_end.hash()),
-            format!("those of another ({})", store.recipe_hash()),
-            "extract the catalogue with the model's front end, or train a model on this store",
-        ));
-    }
+    check_front_end(store, model)?;
     let network = model.network()?;
     let track = header.track;
     let parts = track.layer.parts(&*network);
     let (width, mapped) = (parts.iter().sum(), model.output.width());
     let stride = times * mapped;
+    let kinds = match &header.kinds {
+        Some(kinds) => kinds.of_rows(&store.table()?.select(rows), store.folder())?,
+        None => vec![0; rows.len()],
+    };
     let checkpoint = checkpoint.map(|path| Checkpoint::open(path, fingerprint(store, rows, model)?)).transpose()?;
     let (mut checkpoint, mut points) = checkpoint.map_or((None, Vec::new()), |(file, points)| (Some(file), points));
     let mut done = points.len() / stride;
@@ -170,14 +189,14 @@ fn each_track(
     for (points, rows) in points[done * stride..].chunks_mut(block * stride).zip(rows[done..].chunks(block)) {
         points
             .par_chunks_exact_mut(stride)
-            .zip(rows)
-            .try_for_each(|(points, &row)| {
+            .zip(rows.par_iter().zip(&kinds[done..]))
+            .try_for_each(|(points, (&row, &kind))| {
                 if monitor.interrupted() {
                     return Err(Error::Interrupted("stopped while embedding".to_owned()));
                 }
                 let frames = store.frames(row)?;
                 let starts = starts(track, frames.len(), header.frames);
-                let segments = TrackSegments::new(frames, &starts);
+                let segments = TrackSegments::new(frames, &starts, kind);
                 let embedded = network.embed(&model.params, &segments, track.layer);
                 for (time, point) in points.chunks_exact_mut(mapped).enumerate() {
                     let mean = join((row, time), &embedded, width);
@@ -197,6 +216,20 @@ fn each_track(
     }
     monitor.end();
     Ok(points)
+}
+
+/// Refuses a store of another front end than the model's.
+fn check_front_end(store: &Store, model: &Model) -> Result<()> {
+    let front_end = &model.header.front_end;
+    if store.recipe() == front_end {
+        return Ok(());
+    }
+    Err(Error::file(
+        store.folder(),
+        format!("features of the model's front end ({})", front_end.hash()),
+        format!("those of another ({})", store.recipe_hash()),
+        "extract the catalogue with the model's front end, or train a model on this store",
+    ))
 }
 
 /// What tells the points of some tracks under a model from all others, to the bit.

@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::frontend::Recipe;
 use crate::models::Standardisation;
 use crate::store::{Frames, Store};
 use crate::{Error, Monitor, Result};
@@ -11,6 +12,8 @@ use crate::{Error, Monitor, Result};
 const GAIN: f64 = 1e4;
 /// Cepstral coefficients.
 const CEPSTRA: usize = 20;
+/// Pitch classes.
+const CLASSES: usize = 12;
 /// Decibels below the loudest value of a track that count, as in librosa.
 const RANGE: f64 = 80.0;
 
@@ -24,6 +27,8 @@ pub enum Statistics {
     Mel,
     /// Mean and deviation of 20 mel-frequency cepstral coefficients, as `librosa.feature.mfcc` has them.
     Mfcc,
+    /// Those, and mean and deviation of the 12 pitch classes' share in each frame, of bands that are narrow enough for it.
+    MfccChroma,
 }
 
 impl Statistics {
@@ -32,6 +37,7 @@ impl Statistics {
         match self {
             Self::Mel => "mel-statistics",
             Self::Mfcc => "mfcc-statistics",
+            Self::MfccChroma => "mfcc-chroma-statistics",
         }
     }
 
@@ -40,18 +46,20 @@ impl Statistics {
         match self {
             Self::Mel => bands,
             Self::Mfcc => CEPSTRA.min(bands),
+            Self::MfccChroma => CEPSTRA.min(bands) + CLASSES,
         }
     }
 
     /// The statistics of some rows of a store, every column brought to mean 0 and deviation 1 over them: rows × 2·width.
     pub fn of_tracks(self, store: &Store, rows: &[usize], monitor: &dyn Monitor) -> Result<Vec<f32>> {
-        if self == Self::Mfcc && store.recipe().power != 2.0 {
+        if self != Self::Mel && store.recipe().power != 2.0 {
             let found = format!("magnitudes to the power of {}", store.recipe().power);
             let advice = "extract with the default preset";
             return Err(Error::file(store.folder(), "mel power for MFCC", found, advice));
         }
         let width = 2 * self.width(store.bands());
         let cosines = cosines(store.bands());
+        let classes = pitch_classes(store.recipe());
         let mut points = vec![0.0; rows.len() * width];
         monitor.begin(self.name(), Some(rows.len() as u64));
         points.par_chunks_exact_mut(width).zip(rows).try_for_each(|(point, &row)| -> Result<()> {
@@ -61,12 +69,16 @@ impl Statistics {
                     let level = |&power: &f32| (GAIN * f64::from(power)).ln_1p();
                     values.iter_mut().zip(frame).for_each(|(value, power)| *value = level(power));
                 }),
-                Self::Mfcc => {
+                Self::Mfcc | Self::MfccChroma => {
                     let floor = decibels(loudest(frames)) - RANGE;
                     moments(frames, point, |frame, values| {
                         let levels: Vec<f64> = frame.iter().map(|&power| decibels(power).max(floor)).collect();
                         for (value, cosines) in values.iter_mut().zip(cosines.chunks_exact(levels.len())) {
                             *value = levels.iter().zip(cosines).map(|(level, cosine)| level * cosine).sum();
+                        }
+                        if self == Self::MfccChroma {
+                            let chroma = values.len() - CLASSES;
+                            chroma_of(frame, &classes, &mut values[chroma..]);
                         }
                     });
                 }
@@ -78,6 +90,31 @@ impl Statistics {
         let map = Standardisation::fit(&points, width);
         points.chunks_exact_mut(width).for_each(|point| map.apply(point));
         Ok(points)
+    }
+}
+
+/// The pitch class (0 is C) of each band, as a place between 0 and 12; none of a band that is wider than a semitone.
+fn pitch_classes(recipe: &Recipe) -> Vec<Option<f64>> {
+    let centres = recipe.band_centres();
+    let class = |band: usize| {
+        let apart = centres.get(band + 1).map_or(f64::INFINITY, |next| (next / centres[band]).log2());
+        let semitones = 12.0 * (centres[band] / 440.0).log2() + 9.0;
+        (centres[band] > 0.0 && apart <= 1.0 / 12.0 + 1e-9).then(|| semitones.rem_euclid(12.0))
+    };
+    (0..centres.len()).map(class).collect()
+}
+
+/// The power of each pitch class, relative to the strongest; a band between two classes counts for both. Silence has none.
+fn chroma_of(frame: &[f32], classes: &[Option<f64>], chroma: &mut [f64]) {
+    chroma.fill(0.0);
+    for (&power, class) in frame.iter().zip(classes).filter_map(|(power, class)| Some((power, (*class)?))) {
+        let (below, share) = (class.floor(), class.fract());
+        chroma[below as usize % CLASSES] += (1.0 - share) * f64::from(power);
+        chroma[(below as usize + 1) % CLASSES] += share * f64::from(power);
+    }
+    let most = chroma.iter().copied().fold(0.0, f64::max);
+    if most > 0.0 {
+        chroma.iter_mut().for_each(|power| *power /= most);
     }
 }
 
@@ -139,6 +176,18 @@ mod tests {
         for a in 0..CEPSTRA {
             assert!((0..CEPSTRA).all(|b| (dot(a, b) - f64::from(u8::from(a == b))).abs() < 1e-12), "{a}");
         }
+        // A above middle C in the band at 440 Hz, an octave higher half way between two bands.
+        let classes = pitch_classes(&Recipe::cqt());
+        let mut frame = vec![0.0; classes.len()];
+        let band = |hertz: f64| (12.0 * (hertz / 32.70f64).log2()).round() as usize;
+        frame[band(440.0)] = 1.0;
+        let mut chroma = [0.0; CLASSES];
+        chroma_of(&frame, &classes, &mut chroma);
+        assert!(chroma[9] > 0.99 && chroma.iter().filter(|&&power| power > 0.01).count() == 1, "{chroma:?}");
+        chroma_of(&vec![0.0; classes.len()], &classes, &mut chroma);
+        assert_eq!(chroma, [0.0; CLASSES]);
+        let mel = pitch_classes(&Recipe::default());
+        assert!(mel[0].is_none() && mel.iter().flatten().count() > 80, "{} bands", mel.iter().flatten().count());
         let values = [1.0f32, 10.0, 3.0, 10.0];
         let mut point = [0.0; 4];
         moments(Frames::from_f32(&values, 2), &mut point, |frame, out| {

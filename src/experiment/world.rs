@@ -162,7 +162,7 @@ impl<'a> World<'a> {
         let known = self.table.select(&self.side(cell.seed, false));
         if cell.dataset.is_empty() {
             let train = TrackList::of_list(store, &known, &self.catalogue)?;
-            return Ok(TrainingSet { train, validation: None, oracle: None });
+            return Ok(TrainingSet { train, validation: None, oracle: None, triplets: None });
         }
         let source = self.source(&known, cell.seed);
         let kind = datasets::kind(&cell.dataset)?;

@@ -35,7 +35,7 @@ fn band(recipe: &Recipe, number: usize, [low, centre, high]: [f64; 3]) -> Result
 }
 
 /// The edges of the bands in Hz, `bands` + 2 of them: band i rises from edge i to i + 1 and falls to i + 2.
-fn band_edges(recipe: &Recipe) -> Vec<f64> {
+pub(super) fn band_edges(recipe: &Recipe) -> Vec<f64> {
     let (low, high) = (hertz_to_mel(recipe.fmin), hertz_to_mel(recipe.fmax));
     let last = recipe.bands + 1;
     (0..=last).map(|edge| mel_to_hertz(low + (high - low) * edge as f64 / last as f64)).collect()

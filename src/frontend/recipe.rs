@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::filterbank::band_edges;
 use super::{FrameStream, FrontEnd, front_end};
 use crate::audio::RATES;
 use crate::hash::digits;
@@ -90,6 +91,17 @@ impl Recipe {
         let front_end = front_end(&self.kind)?;
         self.check_ranges()?;
         Ok(front_end)
+    }
+
+    /// The centre of each band in Hz.
+    pub fn band_centres(&self) -> Vec<f64> {
+        if self.kind == "cqt" {
+            let octaves = (self.fmax / self.fmin).log2();
+            return (0..self.bands)
+                .map(|band| self.fmin * (octaves * band as f64 / self.bands as f64).exp2())
+                .collect();
+        }
+        band_edges(self)[1..=self.bands].to_vec()
     }
 
     fn check_ranges(&self) -> Result<()> {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::hash::digits;
 use crate::matrix::Matrix;
 use crate::models::Standardisation;
-use crate::store::embeddings::{Embeddings, Origin};
+use crate::store::embeddings::{Embeddings, NOTIONS, Origin};
 use crate::store::tensors::{self, Sealed, Tensor, Tensors};
 use crate::{Error, Result};
 
@@ -104,7 +104,10 @@ impl LinearMap {
                 let advice = "embed the tracks with that model, or fit a map to these";
                 return Err(Error::file(subject, expected, format!("those of {}", origin.model), advice));
             }
-            (Some(origin), _) => Some(Origin { model: format!("{}+{}", origin.model, self.hash()?), ..origin }),
+            (Some(mut origin), _) => {
+                origin.rest.remove(NOTIONS); // mapped values are a mixture of all
+                Some(Origin { model: format!("{}+{}", origin.model, self.hash()?), ..origin })
+            }
             (None, _) => None,
         };
         Embeddings::new(points, embeddings.table, origin, subject)

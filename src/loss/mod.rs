@@ -1,19 +1,25 @@
 //! Losses on the embeddings of a batch: value and gradient.
 
+mod across;
 mod classification;
 mod contrastive;
 mod cosine;
 mod directions;
 mod likelihood;
+mod match_net;
 mod nt_xent;
 mod prototypes;
 
+pub use across::cosine_triplets;
 pub use classification::softmax_cross_entropy;
 pub use contrastive::contrastive;
 pub use cosine::cosine_hinge;
 pub use likelihood::binary_cross_entropy;
+pub use match_net::match_loss;
 pub use nt_xent::nt_xent;
 pub use prototypes::{normalised_softmax, prototypical};
+
+use std::ops::Range;
 
 use homonym_kernels as kernels;
 
@@ -29,16 +35,29 @@ pub fn triplet_loss(
     triplets: &[Triplet],
     d_embeddings: &mut [f32],
 ) -> f32 {
+    masked_triplet_loss(margin, embeddings, dims, 0..dims, triplets, d_embeddings)
+}
+
+/// The [`triplet_loss`] under a mask that is 1 for the values of `part` and 0 for all others: of disentangled similarity
+/// (Veit, Belongie and Karaletsos 2017; Lee et al. 2020), where every notion has its own part.
+pub fn masked_triplet_loss(
+    margin: f32,
+    embeddings: &[f32],
+    dims: usize,
+    part: Range<usize>,
+    triplets: &[Triplet],
+    d_embeddings: &mut [f32],
+) -> f32 {
     let weight = 1.0 / triplets.len().max(1) as f32;
     let mut total = 0.0;
     for triplet @ &[anchor, positive, negative] in triplets {
-        let loss = violation(margin, embeddings, dims, triplet);
+        let loss = masked_violation(margin, embeddings, dims, &part, triplet);
         if loss > 0.0 {
             total += loss;
             for (weight, other) in [(weight, positive), (-weight, negative)] {
                 let (da, db) = two_rows(d_embeddings, dims, anchor, other);
-                let [a, b] = [anchor, other].map(|index| row(embeddings, dims, index));
-                kernels::squared_distance_grad(weight, a, b, da, db);
+                let [a, b] = [anchor, other].map(|index| &row(embeddings, dims, index)[part.clone()]);
+                kernels::squared_distance_grad(weight, a, b, &mut da[part.clone()], &mut db[part.clone()]);
             }
         }
     }
@@ -47,7 +66,11 @@ pub fn triplet_loss(
 
 /// `‖a−p‖² − ‖a−n‖² + α` of a triplet: what its loss is where that is positive.
 pub fn violation(margin: f32, embeddings: &[f32], dims: usize, triplet: &Triplet) -> f32 {
-    let [a, p, n] = triplet.map(|index| row(embeddings, dims, index));
+    masked_violation(margin, embeddings, dims, &(0..dims), triplet)
+}
+
+fn masked_violation(margin: f32, embeddings: &[f32], dims: usize, part: &Range<usize>, triplet: &Triplet) -> f32 {
+    let [a, p, n] = triplet.map(|index| &row(embeddings, dims, index)[part.clone()]);
     let squared = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum::<f32>();
     squared(a, p) - squared(a, n) + margin
 }
@@ -87,7 +110,7 @@ mod check {
 #[cfg(test)]
 mod tests {
     use super::check::check_gradient;
-    use super::triplet_loss;
+    use super::{masked_triplet_loss, triplet_loss};
     use crate::random::Random;
 
     #[test]
@@ -98,6 +121,11 @@ mod tests {
         let triplets = [[0, 1, 2], [1, 0, 3], [2, 3, 5], [4, 5, 0], [0, 1, 4]];
         assert!(triplet_loss(0.2, &x, dims, &triplets, &mut vec![0.0; x.len()]) > 0.1, "some triplet must be active");
         check_gradient(&x, |x, dx| triplet_loss(0.2, x, dims, &triplets, dx));
+        check_gradient(&x, |x, dx| masked_triplet_loss(0.2, x, dims, 1..3, &triplets, dx));
+        let mut gradient = vec![0.0; x.len()];
+        masked_triplet_loss(0.2, &x, dims, 1..3, &triplets, &mut gradient);
+        let masked = |at: usize| !(1..3).contains(&(at % dims));
+        assert!(gradient.iter().enumerate().all(|(at, slope)| !masked(at) || *slope == 0.0));
     }
 
     #[test]

@@ -79,6 +79,10 @@ pub struct BatchLabels {
     pub artists: Vec<u32>,
     /// What each row is to come out as, rows × values; empty where that is not known.
     pub targets: Vec<f32>,
+    /// Whether artists come in threes to compare: an anchor, one that is like it and one that is not.
+    pub compared: bool,
+    /// Which of two kinds each row is of, compared only with rows of the other; empty where they are not told apart.
+    pub kinds: Vec<usize>,
 }
 
 impl BatchLabels {
@@ -96,6 +100,11 @@ impl BatchLabels {
     fn artist(&self, row: usize) -> Range<usize> {
         let first = row / self.per_artist * self.per_artist;
         first..first + self.per_artist
+    }
+
+    /// Whether two rows may be compared.
+    fn comparable(&self, a: usize, b: usize) -> bool {
+        self.kinds.is_empty() || self.kinds[a] != self.kinds[b]
     }
 
     fn share_tag(&self, a: usize, b: usize) -> bool {
@@ -120,7 +129,7 @@ pub fn mine(
     kernels::squared_distances(isa, embeddings, embeddings, embeddings.len() / rows.max(1), &mut distances);
     let mut triplets = Vec::new();
     for first in 0..rows {
-        for second in first + 1..labels.artist(first).end {
+        for second in (first + 1..labels.artist(first).end).filter(|&second| labels.comparable(first, second)) {
             let (anchor, positive) = if random.uniform() < 0.5 { (first, second) } else { (second, first) };
             let from_anchor = &distances[anchor * rows..][..rows];
             let violates = |negative: usize| from_anchor[negative] - from_anchor[positive] < margin;
@@ -145,7 +154,7 @@ pub fn mine(
 /// Rows of other artists; with probability `p` only those that share a tag with the anchor, where there are any.
 fn candidates(spec: &MiningSpec, labels: &BatchLabels, anchor: usize, random: &mut Random) -> Vec<usize> {
     let own = labels.artist(anchor);
-    let others = || (0..labels.rows()).filter(|row| !own.contains(row));
+    let others = || (0..labels.rows()).filter(|row| !own.contains(row) && labels.comparable(anchor, *row));
     if spec.tag_column.is_some() && random.uniform() < spec.tag_probability {
         let alike: Vec<usize> = others().filter(|&row| labels.share_tag(anchor, row)).collect();
         if !alike.is_empty() {
@@ -168,7 +177,7 @@ mod tests {
         let angles = [0.0f32, 0.1, 0.05, 1.0, 3.0, 3.1];
         let embeddings = angles.iter().flat_map(|angle| [angle.cos(), angle.sin()]).collect();
         let tags = vec![vec![0], vec![0], vec![0], vec![0], vec![1], vec![1]];
-        (embeddings, BatchLabels { per_artist: 2, tags, artists: vec![0, 0, 1, 1, 2, 2], targets: vec![] })
+        (embeddings, BatchLabels { per_artist: 2, tags, artists: vec![0, 0, 1, 1, 2, 2], ..BatchLabels::default() })
     }
 
     fn squared(embeddings: &[f32], a: u32, b: u32) -> f32 {
@@ -192,6 +201,22 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn rows_of_two_kinds_are_compared_across_them_only() {
+        let (embeddings, labels) = batch();
+        let labels = BatchLabels { kinds: vec![0, 1, 0, 0, 1, 0], ..labels };
+        let mut seen = 0;
+        for seed in 0..50 {
+            for triplet in mine(&MiningSpec::default(), &embeddings, &labels, 4.0, &mut Random::keyed(seed, &[])) {
+                let [anchor, positive, negative] = triplet.map(|row| labels.kinds[row as usize]);
+                assert!(anchor != positive && anchor != negative, "{triplet:?}");
+                assert_ne!(triplet[0] / 2, 1, "both rows of that artist are of one kind");
+                seen += 1;
+            }
+        }
+        assert!(seen > 50, "{seen}");
     }
 
     #[test]

@@ -4,23 +4,34 @@
 //! what a configuration and a checkpoint say of it.
 
 mod classifier_cnn;
+mod head;
 mod input;
 mod metric_cnn;
 mod model;
 mod rank_cnn;
+mod residual_cnn;
 mod track;
+mod twins;
 
 use serde::{Deserialize, Serialize};
 
 pub use classifier_cnn::{ClassifierCnn, ClassifierCnnSpec};
+pub use head::{HeadSpec, PairHead, VectorTower};
 pub use metric_cnn::{MetricCnn, MetricCnnSpec, Squash, TemporalPooling};
-pub use model::{FORMAT, Header, Layer, Model, Standardisation};
+pub use model::{FORMAT, Header, Kinds, Layer, Model, Standardisation};
 pub use rank_cnn::{RankCnn, RankCnnSpec, RankDesign};
+pub use residual_cnn::{ResidualCnn, ResidualCnnSpec};
 pub use track::{TrackMap, TrackVector};
+pub use twins::Twins;
 
-use crate::Result;
 use crate::frontend::Recipe;
 use crate::nn::ParamTable;
+use crate::{Error, Result};
+
+/// The values of an embedding that are a notion's where several share it: equal stretches, in their order.
+pub fn notion_part(dims: usize, notions: usize, notion: usize) -> std::ops::Range<usize> {
+    notion * dims / notions..(notion + 1) * dims / notions
+}
 
 /// Values of an embedding at most.
 const LARGEST_EMBEDDING: usize = 1 << 16;
@@ -32,6 +43,10 @@ pub trait Segments: Sync {
     fn count(&self) -> usize;
     /// Writes segment `index` into `out` (frames × bands, row-major).
     fn read(&self, index: usize, out: &mut [f32]);
+    /// Of two kinds of audio that segment `index` is, where they are told apart.
+    fn kind(&self, _index: usize) -> usize {
+        0
+    }
 }
 
 /// Segments that lie in memory one after the other: `n × frames × bands`.
@@ -84,6 +99,10 @@ pub trait Network: Send + Sync {
     /// # Errors
     /// [`Error::Setting`](crate::Error::Setting) where this machine cannot compute so.
     fn compute_in(&mut self, arithmetic: Arithmetic) -> Result<()>;
+    /// Fresh parameters.
+    fn initial(&self, seed: u64) -> Vec<f32> {
+        self.params().initial(seed)
+    }
     /// Room for training steps; holds what the backward pass needs of the last forward pass.
     fn training_pass(&self) -> Box<dyn TrainingPass + '_>;
 }
@@ -123,6 +142,13 @@ pub enum NetworkSpec {
     ClassifierCnn(ClassifierCnnSpec),
     /// The networks of learning to rank ([`RankCnn`]).
     RankCnn(RankCnnSpec),
+    /// The tower of Triplet MatchNet ([`ResidualCnn`]).
+    ResidualCnn(ResidualCnnSpec),
+    /// A network with weights of its own for each of two kinds of audio ([`Twins`]).
+    Twins {
+        /// The network.
+        tower: Box<NetworkSpec>,
+    },
 }
 
 impl Default for NetworkSpec {
@@ -137,6 +163,11 @@ impl NetworkSpec {
         match self {
             Self::MetricCnn(spec) => Ok(Box::new(MetricCnn::new(spec.clone(), frames, bands, input)?)),
             Self::ClassifierCnn(spec) => Ok(Box::new(ClassifierCnn::new(spec.clone(), frames, bands, input)?)),
+            Self::ResidualCnn(spec) => Ok(Box::new(ResidualCnn::new(spec.clone(), frames, bands, input)?)),
+            Self::Twins { tower } => match **tower {
+                Self::Twins { .. } => Err(Error::setting("network", "twins have a network of another kind")),
+                _ => Ok(Box::new(Twins::new(tower.build(frames, bands, input)?))),
+            },
             Self::RankCnn(spec) => Ok(Box::new(RankCnn::new(spec.clone(), frames, bands, input)?)),
         }
     }
@@ -157,9 +188,10 @@ impl NetworkSpec {
     /// Refuses features that the network is not made for.
     pub fn check_front_end(&self, recipe: &Recipe) -> Result<()> {
         match self {
-            Self::MetricCnn(_) => Ok(()),
+            Self::MetricCnn(_) | Self::ResidualCnn(_) => Ok(()),
             Self::ClassifierCnn(spec) => spec.check_front_end(recipe),
             Self::RankCnn(_) => RankCnnSpec::check_front_end(recipe),
+            Self::Twins { tower } => tower.check_front_end(recipe),
         }
     }
 
@@ -170,6 +202,8 @@ impl NetworkSpec {
             Self::MetricCnn(spec) => spec.fit_input(segments, frames, bands),
             Self::ClassifierCnn(spec) => spec.fit_input(segments, frames, bands),
             Self::RankCnn(spec) => spec.fit_input(segments, frames, bands),
+            Self::ResidualCnn(spec) => spec.fit_input(segments, frames, bands),
+            Self::Twins { tower } => tower.fit_input(segments, frames, bands),
         }
     }
 }

@@ -1,13 +1,16 @@
 //! A trained network with everything needed to embed a track, in one safetensors file.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Arithmetic, Network, NetworkSpec, TrackMap, TrackVector};
+use super::{Arithmetic, HeadSpec, Network, NetworkSpec, TrackMap, TrackVector};
+use crate::catalogue::table::Table;
 use crate::frontend::Recipe;
 use crate::hash::digits;
 use crate::matrix::Matrix;
+use crate::nn::Param;
 use crate::store::tensors::{self, Sealed, Tensor, Tensors};
 use crate::{Error, Result};
 
@@ -117,6 +120,8 @@ pub struct Model {
     pub output: TrackMap,
     /// The parameters, flat.
     pub params: Vec<f32>,
+    /// Those of its head, flat; empty without one.
+    pub head: Vec<f32>,
     /// How its network computes; not part of the file.
     pub arithmetic: Arithmetic,
 }
@@ -135,10 +140,61 @@ pub struct Header {
     pub frames: usize,
     /// How a track becomes a vector.
     pub track: TrackVector,
+    /// The notions that have a part of the embedding of their own, in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notions: Vec<String>,
+    /// What the model knows beside its network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head: Option<HeadSpec>,
+    /// Which kind of audio goes through which of two towers, where they have weights of their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kinds: Option<Kinds>,
     /// Updates behind the parameters.
     pub step: u64,
     /// The merged configuration of the training run, and what it reached.
     pub training: serde_json::Value,
+}
+
+/// Two kinds of audio, told apart by a column of the catalogue.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Kinds {
+    /// The column.
+    pub column: String,
+    /// Its values, the first tower's first.
+    pub values: [String; 2],
+}
+
+impl Kinds {
+    /// The two values of a column.
+    ///
+    /// # Errors
+    /// Where it does not exist, or has not two values.
+    pub fn of(table: &Table, column: &str) -> Result<Self> {
+        let place = table.require(column, "kind column")?;
+        let values: BTreeSet<&str> = table.values(place).filter(|value| !value.is_empty()).collect();
+        let names: Vec<String> = values.into_iter().map(str::to_owned).collect();
+        let values = names.try_into().map_err(|names: Vec<String>| {
+            Error::setting("kind_column", format!("`{column}` has {} values and not two", names.len()))
+        })?;
+        Ok(Self { column: column.to_owned(), values })
+    }
+
+    /// Which kind each row of a table is of.
+    ///
+    /// # Errors
+    /// Where the column is missing, or has another value.
+    pub fn of_rows(&self, table: &Table, subject: &Path) -> Result<Vec<usize>> {
+        let place = table.require(&self.column, "kind column")?;
+        let of = |value: &str| self.values.iter().position(|known| known == value);
+        let kinds = table.values(place).map(|value| {
+            let [first, second] = &self.values;
+            let expected = format!("`{first}` or `{second}` in the column `{}`", self.column);
+            let advice = "fill the column in, or choose other rows with --where";
+            of(value).ok_or_else(|| Error::file(subject, expected, format!("`{value}`"), advice))
+        });
+        kinds.collect()
+    }
 }
 
 /// Version of the layout of model files.
@@ -175,6 +231,10 @@ impl Model {
             .iter()
             .map(|param| (param.name.clone(), Tensor::new(param.shape.clone(), &self.params[param.range()])))
             .collect();
+        if let Some(head) = &self.header.head {
+            let of = |param: &Param| (param.name.clone(), Tensor::new(param.shape.clone(), &self.head[param.range()]));
+            tensors.extend(head.params(network.dims()).iter().map(of));
+        }
         for (name, map) in [("input", &self.input), ("output", &self.output.values)] {
             tensors.push((format!("{name}.scale"), flat(&map.scale)));
             tensors.push((format!("{name}.shift"), flat(&map.shift)));
@@ -226,6 +286,13 @@ impl Model {
         for param in network.params().iter() {
             params.extend(read(&param.name, param.range().len())?);
         }
+        let mut head = Vec::new();
+        if let Some(spec) = &header.head {
+            spec.validate().map_err(unusable)?;
+            for param in spec.params(network.dims()).iter() {
+                head.extend(read(&param.name, param.range().len())?);
+            }
+        }
         let width = header.track.layer.width(&*network);
         let values = Standardisation { scale: read("output.scale", width)?, shift: read("output.shift", width)? };
         let rows = tensors.count(COMPONENTS).checked_div(width).unwrap_or(0);
@@ -233,6 +300,6 @@ impl Model {
         let output = TrackMap { values, components: Matrix::new(rows, width, data) };
         let extra = extra.iter().map(|&(name, size)| read(name, size)).collect::<Result<_>>()?;
         let sealed = tensors.check().map_err(wrong)?;
-        Ok((Self { header, input, output, params, arithmetic: Arithmetic::F32 }, extra, sealed))
+        Ok((Self { header, input, output, params, head, arithmetic: Arithmetic::F32 }, extra, sealed))
     }
 }

@@ -50,6 +50,8 @@ pub enum Drawing {
         /// Negatives that are taken at a time.
         together: usize,
     },
+    /// `N` comparisons of passes over all of them: `n` segments each of anchor, positive and negative.
+    Compared,
 }
 
 impl BatchSpec {
@@ -64,7 +66,7 @@ impl BatchSpec {
             Drawing::Passes if wanted * samples < 2 => {
                 return Err(Error::setting("batch", "needs at least 2 samples"));
             }
-            Drawing::Tuples { .. } | Drawing::Ranked { .. } if wanted * samples < 1 => {
+            Drawing::Tuples { .. } | Drawing::Ranked { .. } | Drawing::Compared if wanted * samples < 1 => {
                 return Err(Error::setting("batch", "needs at least 1 sample"));
             }
             _ => {}
@@ -74,7 +76,7 @@ impl BatchSpec {
         }
         match drawing {
             Drawing::ByArtist { .. } => Ok(Self { artists: wanted.min(artists), ..self }),
-            Drawing::Passes | Drawing::Tuples { .. } | Drawing::Ranked { .. } => Ok(self),
+            Drawing::Passes | Drawing::Tuples { .. } | Drawing::Ranked { .. } | Drawing::Compared => Ok(self),
         }
     }
 }
@@ -114,6 +116,7 @@ impl<'t, 's> Drawer<'t, 's> {
         };
         let samples = match drawing {
             Drawing::ByArtist { .. } => Vec::new(),
+            Drawing::Compared => (0..tracks.triplets.len() as u32).map(|triplet| (triplet, 0)).collect(),
             _ => (0..tracks.tracks()).flat_map(|track| draws(track).map(move |draw| (track as u32, draw))).collect(),
         };
         let artist_of = tracks.artist_of_tracks();
@@ -154,6 +157,18 @@ impl<'t, 's> Drawer<'t, 's> {
                     let pair = self.sample(place);
                     for track in self.tracks.tuple(triplets, pair, (pass, together), self.seed) {
                         self.add(&mut batch, track, None, &mut random);
+                    }
+                }
+            }
+            Drawing::Compared => {
+                (batch.labels.per_artist, batch.labels.compared) = (self.size.samples, true);
+                let count = self.size.artists as u64;
+                for place in step * count..(step + 1) * count {
+                    let (triplet, _) = self.sample(place);
+                    for track in self.tracks.triplets[triplet] {
+                        for _ in 0..self.size.samples {
+                            self.add(&mut batch, track, None, &mut random);
+                        }
                     }
                 }
             }
@@ -233,6 +248,9 @@ impl<'t, 's> Drawer<'t, 's> {
         batch.segments.push((self.tracks.tracks[track].frames, start));
         batch.labels.tags.push(self.tracks.tags(track).to_vec());
         batch.labels.artists.push(self.artist_of[track] as u32);
+        if self.tracks.has_kinds {
+            batch.labels.kinds.push(self.tracks.tracks[track].kind);
+        }
     }
 }
 
@@ -255,5 +273,9 @@ impl Segments for Batch<'_> {
         read_segment(frames, start, out);
         let mut random = Random::keyed(self.key.0, &[CHANGING, self.key.1, index as u64]);
         self.change.apply(out, frames.bands(), &mut random);
+    }
+
+    fn kind(&self, index: usize) -> usize {
+        self.labels.kinds.get(index).copied().unwrap_or(0)
     }
 }

@@ -1,10 +1,11 @@
 //! Tracks of known artists in a store.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use super::segments::{linear_starts, random_start, read_segment};
 use super::training_set::TrackList;
-use crate::catalogue::groups::Groups;
+use crate::catalogue::groups::{Groups, tags};
 use crate::catalogue::samples::Samples;
 use crate::catalogue::table::Table;
 use crate::frontend::Recipe;
@@ -24,6 +25,10 @@ pub(super) struct Track<'s> {
     samples: Option<Samples>,
     /// What it is to the oracle, where there is one.
     item: Option<usize>,
+    /// Its place in the list that it came from.
+    row: usize,
+    /// Of two kinds.
+    pub(super) kind: usize,
 }
 
 /// Tracks of known artists in a store, with their tags.
@@ -34,6 +39,10 @@ pub struct LabelledTracks<'s> {
     recipe: Recipe,
     /// What says which tracks are alike, where something does.
     oracle: Option<&'s Oracle>,
+    /// Comparisons of tracks (anchor, positive, negative), where batches are drawn from those.
+    pub(super) triplets: Vec<[usize; 3]>,
+    /// Whether tracks are of two kinds, compared only with those of the other.
+    pub(super) has_kinds: bool,
 }
 
 impl<'s> LabelledTracks<'s> {
@@ -42,19 +51,71 @@ impl<'s> LabelledTracks<'s> {
         let table = &part.table;
         let artist = table.require(artist_column, "artist column")?;
         let known: Vec<usize> = (0..table.rows.len()).filter(|&row| !table.rows[row][artist].is_empty()).collect();
-        let names = known.iter().map(|&row| table.rows[row][artist].as_str());
-        let artists = Groups::of(names.enumerate()).members;
         let tags = match tag_column {
-            Some(column) => tags(table, table.require(column, "tag column")?, &known),
+            Some(column) => numbered_tags(table, table.require(column, "tag column")?, &known),
             None => vec![Vec::new(); known.len()],
         };
+        Self::of_known(store, part, artist, known, tags)
+    }
+
+    /// The tracks of a store that have some of the given tags in a column: a cell as a whole is one, or its parts between `;`
+    /// are several. Tags have the numbers given.
+    pub fn tagged(
+        store: &'s Store,
+        part: &TrackList,
+        artist_column: &str,
+        tag_column: &str,
+        numbers: &HashMap<&str, u32>,
+    ) -> Result<Self> {
+        let table = &part.table;
+        let artist = table.require(artist_column, "artist column")?;
+        let column = table.require(tag_column, "tag column")?;
+        let of_cell = |cell: &str| match numbers.get(cell) {
+            Some(&number) => vec![number],
+            None => sorted(tags(cell).filter_map(|tag| numbers.get(tag).copied()).collect()),
+        };
+        let tagged = table.rows.iter().enumerate().map(|(row, cells)| (row, of_cell(&cells[column])));
+        let tagged = tagged.filter(|(row, tags)| !tags.is_empty() && !table.rows[*row][artist].is_empty());
+        let (known, tags): (Vec<usize>, Vec<Vec<u32>>) = tagged.unzip();
+        Self::of_known(store, part, artist, known, tags)
+    }
+
+    /// The tracks, to be drawn by comparisons of them.
+    pub fn with_triplets(self, triplets: &[[usize; 3]]) -> Self {
+        Self { triplets: triplets.to_vec(), ..self }
+    }
+
+    /// The tracks as of two kinds: which each row of their list is of.
+    pub fn with_kinds(mut self, kinds: &[usize]) -> Self {
+        self.has_kinds = true;
+        self.tracks.iter_mut().for_each(|track| track.kind = kinds[track.row]);
+        self
+    }
+
+    fn of_known(
+        store: &'s Store,
+        part: &TrackList,
+        artist: usize,
+        known: Vec<usize>,
+        tags: Vec<Vec<u32>>,
+    ) -> Result<Self> {
+        let table = &part.table;
+        let names = known.iter().map(|&row| table.rows[row][artist].as_str());
+        let artists = Groups::of(names.enumerate()).members;
         let samples = |row: usize| part.samples.as_ref().map(|samples| samples[row]);
         let track = |(&row, tags)| {
             let (frames, item) = (store.frames(part.rows[row])?, part.items.get(row).copied());
-            Ok(Track { frames, tags, samples: samples(row), item })
+            Ok(Track { frames, tags, samples: samples(row), item, row, kind: 0 })
         };
         let tracks = known.iter().zip(tags).map(track).collect::<Result<_>>()?;
-        Ok(Self { tracks, artists, recipe: store.recipe().clone(), oracle: None })
+        Ok(Self {
+            tracks,
+            artists,
+            recipe: store.recipe().clone(),
+            oracle: None,
+            triplets: Vec::new(),
+            has_kinds: false,
+        })
     }
 
     /// The tracks, known to the oracle that their list was matched with.
@@ -98,6 +159,8 @@ impl<'s> LabelledTracks<'s> {
                 artists: chosen.iter().map(&mut count_off).collect(),
                 recipe: self.recipe.clone(),
                 oracle: self.oracle,
+                triplets: Vec::new(),
+                has_kinds: self.has_kinds,
             }
         };
         (only(kept), only(held))
@@ -201,7 +264,7 @@ impl<'s> LabelledTracks<'s> {
     /// `count` linearly spaced segments of each of some tracks, of its samples where it has some; track by track.
     pub fn survey(&self, tracks: &[usize], segment_frames: usize, count: usize) -> TrackSegments<'s> {
         let starts = |&track: &usize| {
-            let Track { frames, samples, .. } = &self.tracks[track];
+            let Track { frames, samples, kind, .. } = &self.tracks[track];
             let starts = match samples {
                 Some(samples) => (0..count)
                     .filter_map(|place| self.window(track, place * samples.positions / count))
@@ -209,7 +272,7 @@ impl<'s> LabelledTracks<'s> {
                     .collect(),
                 None => linear_starts(frames.len(), segment_frames, count),
             };
-            starts.into_iter().map(|start| (*frames, start)).collect::<Vec<_>>()
+            starts.into_iter().map(|start| (*frames, start, *kind)).collect::<Vec<_>>()
         };
         TrackSegments { segments: tracks.iter().flat_map(starts).collect() }
     }
@@ -222,7 +285,14 @@ impl<'s> LabelledTracks<'s> {
             (frames.len(), tags, samples.map(|samples| samples.cells()))
         };
         let artists: Vec<Vec<_>> = self.artists.iter().map(|tracks| tracks.iter().map(track).collect()).collect();
-        let json = serde_json::to_vec(&artists).expect("lengths, tags and samples are plain data");
+        let mut json = serde_json::to_vec(&artists).expect("lengths, tags and samples are plain data");
+        if self.has_kinds {
+            let kinds: Vec<usize> = self.tracks.iter().map(|track| track.kind).collect();
+            json.extend(serde_json::to_vec(&kinds).expect("numbers are plain data"));
+        }
+        if !self.triplets.is_empty() {
+            json.extend(serde_json::to_vec(&self.triplets).expect("numbers are plain data"));
+        }
         digits(&json)
     }
 }
@@ -231,32 +301,33 @@ impl<'s> LabelledTracks<'s> {
 const PARTING: u64 = 1;
 
 /// Tags of each row as sorted numbers; a cell holds several apart by `;`.
-fn tags(table: &Table, column: usize, rows: &[usize]) -> Vec<Vec<u32>> {
-    let mut numbers = std::collections::HashMap::new();
+fn numbered_tags(table: &Table, column: usize, rows: &[usize]) -> Vec<Vec<u32>> {
+    let mut numbers = HashMap::new();
     let mut of_cell = |cell: &str| {
-        let tags = cell.split(';').map(str::trim).filter(|tag| !tag.is_empty());
-        let mut tags: Vec<u32> = tags
-            .map(|tag| {
-                let next = numbers.len() as u32;
-                *numbers.entry(tag.to_owned()).or_insert(next)
-            })
-            .collect();
-        tags.sort_unstable();
-        tags.dedup();
-        tags
+        let number = |tag: &str| {
+            let next = numbers.len() as u32;
+            *numbers.entry(tag.to_owned()).or_insert(next)
+        };
+        sorted(tags(cell).map(number).collect())
     };
     rows.iter().map(|&row| of_cell(&table.rows[row][column])).collect()
 }
 
+fn sorted(mut numbers: Vec<u32>) -> Vec<u32> {
+    numbers.sort_unstable();
+    numbers
+}
+
 /// Segments of some tracks, track by track.
 pub struct TrackSegments<'s> {
-    segments: Vec<(Frames<'s>, usize)>,
+    /// The track's frames, where a segment begins, and which of two kinds it is.
+    segments: Vec<(Frames<'s>, usize, usize)>,
 }
 
 impl<'s> TrackSegments<'s> {
-    /// The segments of a track that begin at some frames.
-    pub fn new(frames: Frames<'s>, starts: &[usize]) -> Self {
-        Self { segments: starts.iter().map(|&start| (frames, start)).collect() }
+    /// The segments of a track of some kind that begin at some frames.
+    pub fn new(frames: Frames<'s>, starts: &[usize], kind: usize) -> Self {
+        Self { segments: starts.iter().map(|&start| (frames, start, kind)).collect() }
     }
 }
 
@@ -266,7 +337,11 @@ impl Segments for TrackSegments<'_> {
     }
 
     fn read(&self, index: usize, out: &mut [f32]) {
-        let (frames, start) = self.segments[index];
+        let (frames, start, _) = self.segments[index];
         read_segment(frames, start, out);
+    }
+
+    fn kind(&self, index: usize) -> usize {
+        self.segments[index].2
     }
 }

@@ -33,6 +33,8 @@ pub struct TrainingSet {
     pub validation: Option<TrackList>,
     /// What says which tracks are alike, where something does.
     pub oracle: Option<Oracle>,
+    /// Comparisons of training tracks (anchor, positive, negative), where those are learnt from in place of artists.
+    pub triplets: Option<Vec<[usize; 3]>>,
 }
 
 impl TrackList {
@@ -73,7 +75,17 @@ impl TrackList {
 impl TrainingSet {
     /// The given rows; early stopping is up to the configuration.
     pub fn of_rows(store: &Store, rows: &[usize]) -> Result<Self> {
-        Ok(Self { train: TrackList::of_rows(store, rows)?, validation: None, oracle: None })
+        Ok(Self { train: TrackList::of_rows(store, rows)?, validation: None, triplets: None, oracle: None })
+    }
+
+    /// Comparisons of rows of the store.
+    pub fn of_triplets(store: &Store, triplets: &[[usize; 3]]) -> Result<Self> {
+        let mut rows = triplets.concat();
+        rows.sort_unstable();
+        rows.dedup();
+        let place = |row| rows.binary_search(&row).expect("every row of a comparison is listed");
+        let triplets = triplets.iter().map(|rows| rows.map(place)).collect();
+        Ok(Self { triplets: Some(triplets), ..Self::of_rows(store, &rows)? })
     }
 
     /// The lists of a dataset.
@@ -84,6 +96,7 @@ impl TrainingSet {
             train: part(&train, "train.csv")?,
             validation: validation.map(|table| part(&table, "validation.csv")).transpose()?,
             oracle: None,
+            triplets: None,
         })
     }
 

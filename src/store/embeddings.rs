@@ -25,6 +25,9 @@ pub struct Embeddings {
     pub origin: Option<Origin>,
 }
 
+/// Where an [`Origin`] says which values are which notion's: first and last but one.
+pub const NOTIONS: &str = "notions";
+
 /// What made some embeddings; only embeddings of equal origin may be compared.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Origin {
@@ -110,6 +113,33 @@ impl Embeddings {
     /// Writes the files that [`open`](Self::open) reads.
     pub fn write(&self, prefix: &Path) -> Result<()> {
         Destination::create(prefix)?.write(self)
+    }
+
+    /// The values of one notion alone, where a model has learnt several (`homonym train --notions`).
+    ///
+    /// # Errors
+    /// [`Error::Input`] where `PREFIX.json` says of no such notion.
+    pub fn subspace(&self, notion: &str, subject: &Path) -> Result<Self> {
+        let recorded = self.origin.as_ref().and_then(|origin| origin.rest.get(NOTIONS)).and_then(Value::as_object);
+        let place = recorded.and_then(|notions| notions.get(notion)).map(|place| [0, 1].map(|end| place[end].as_u64()));
+        let known =
+            recorded.map_or("none".to_owned(), |notions| notions.keys().cloned().collect::<Vec<_>>().join(", "));
+        let refuse = |found| {
+            let advice = "embed with a model that learnt the notion, and take it from what `embed` wrote";
+            Error::file(subject, format!("a part of the values for `{notion}`"), found, advice)
+        };
+        let Some([Some(start), Some(end)]) = place else { return Err(refuse(known)) };
+        let (start, end) = (start as usize, end as usize);
+        if start >= end || end > self.points.cols {
+            return Err(refuse(format!("{start} to {end} of {} values", self.points.cols)));
+        }
+        let data = self.points.iter_rows().flat_map(|row| &row[start..end]).copied().collect();
+        let mut origin = self.origin.clone();
+        if let Some(origin) = &mut origin {
+            origin.rest.remove(NOTIONS);
+            origin.model = format!("{}/{notion}", origin.model);
+        }
+        Self::new(Matrix::new(self.points.rows, end - start, data), self.table.clone(), origin, subject)
     }
 
     /// A copy of some rows, in the order given.

@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 use super::objective::ObjectiveSpec;
 use crate::frontend::Recipe;
 use crate::mining::{MiningSpec, Negatives};
-use crate::models::{Arithmetic, ClassifierCnnSpec, Layer, NetworkSpec, RankCnnSpec, RankDesign, TrackVector};
+use crate::models::{
+    Arithmetic, ClassifierCnnSpec, Layer, NetworkSpec, RankCnnSpec, RankDesign, ResidualCnnSpec, TrackVector,
+};
 use crate::optim::{Adam, Optimizer, Sgd};
 use crate::sampling::{Augmentation, BatchSpec, Drawing};
 use crate::{Error, Result};
@@ -33,6 +35,10 @@ pub struct TrainConfig {
     pub standardise: bool,
     /// The catalogue column that says who the artist is.
     pub artist_column: String,
+    /// The column that tells two kinds of audio apart, such as mix and mono or imitation and recording: tracks are compared only
+    /// with those of the other kind, and `network.kind = "twins"` has weights of its own for each.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind_column: Option<String>,
     /// Where an artist of a batch has no more tracks, or is one (`artist_column = "path"`): seconds from its first segment
     /// within which its others begin; 0 takes the same segment, changed at random anew. Anywhere in the track if not given.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -94,6 +100,7 @@ impl Default for TrainConfig {
             margin: 0.2,
             standardise: false,
             proximity: None,
+            kind_column: None,
             averaging: 0.0,
             arithmetic: Arithmetic::F32,
             artist_column: "artist".to_owned(),
@@ -141,18 +148,48 @@ impl TrainConfig {
                 "has no meaning for an objective whose batches are not drawn by artist",
             ));
         }
+        if self.objective.ignores_artists() && self.validation.share > 0.0 {
+            let problem = "must be 0: held-out artists say nothing of what this objective learns";
+            return Err(Error::setting("validation.share", problem));
+        }
+        if self.kind_column.is_some() && !matches!(self.objective, ObjectiveSpec::Triplet | ObjectiveSpec::Joint { .. })
+        {
+            return Err(Error::setting(
+                "kind_column",
+                "has no meaning for an objective that mines no triplets of artists",
+            ));
+        }
+        if matches!(self.objective, ObjectiveSpec::TwoTowers { .. }) && self.mining.tag_column.is_none() {
+            return Err(Error::setting("tag_column", "must say which column holds what there are vectors of"));
+        }
+        let plain = TrackVector { segments: self.track.segments, ..TrackVector::default() };
+        let is_twins = matches!(self.network, NetworkSpec::Twins { .. });
+        if is_twins && self.kind_column.is_none() {
+            return Err(Error::setting("kind_column", "must say what is for which of the twins"));
+        }
+        if (self.objective.ignores_artists() || is_twins) && self.track != plain {
+            let problem = "must be the embedding itself: nothing else has parts for notions, or is alike in two towers";
+            return Err(Error::setting("track", problem));
+        }
         self.track.validate()?;
         self.mining.validate()?;
         self.optimizer.validate()
     }
 
-    /// How batches are drawn from features of this recipe.
-    pub(super) fn drawing(&self, recipe: &Recipe) -> Drawing {
+    /// How batches are drawn from features of this recipe, from comparisons of tracks or else by artist.
+    pub(super) fn drawing(&self, recipe: &Recipe, comparisons: bool) -> Result<Drawing> {
         match (self.objective.drawing(), self.proximity) {
-            (Drawing::ByArtist { .. }, Some(seconds)) => {
-                Drawing::ByArtist { near: Some((seconds / recipe.frame_seconds()).round() as usize) }
+            _ if comparisons && !self.objective.compares() => {
+                Err(Error::setting("objective", "cannot learn from comparisons; `triplet` and `match-net` can"))
             }
-            (drawing, _) => drawing,
+            _ if comparisons && self.validation.share > 0.0 => {
+                Err(Error::setting("validation.share", "must be 0: comparisons name no artists to hold out"))
+            }
+            _ if comparisons => Ok(Drawing::Compared),
+            (Drawing::ByArtist { .. }, Some(seconds)) => {
+                Ok(Drawing::ByArtist { near: Some((seconds / recipe.frame_seconds()).round() as usize) })
+            }
+            (drawing, _) => Ok(drawing),
         }
     }
 }
@@ -203,6 +240,12 @@ pub const PRESETS: &[Preset] = &[
             objective: ObjectiveSpec::Joint { weight: 0.1, dropout: 0.5 },
             ..TrainConfig::default()
         },
+        recipe: Recipe::default,
+    },
+    Preset {
+        name: "matchnet",
+        help: "Triplet MatchNet (Lu et al. 2017): a residual tower on patches of 1 s, and a learnt distance of pairs of them",
+        config: match_net,
         recipe: Recipe::default,
     },
     Preset {
@@ -323,6 +366,22 @@ fn ranking(design: RankDesign, small: bool) -> TrainConfig {
         optimizer: Optimizer::Adam(Adam { learning_rate, ..Adam::default() }),
         validation: Validation { share: 0.25, every, ..Validation::default() },
         track: TrackVector { segments: 8, sphere: false, ..TrackVector::default() },
+        ..TrainConfig::default()
+    }
+}
+
+/// The slides give losses and kinds of layers; sizes, optimiser and patch are ours.
+fn match_net() -> TrainConfig {
+    TrainConfig {
+        steps: 1000,
+        segment: 1.0,
+        standardise: true,
+        averaging: 0.99,
+        network: NetworkSpec::ResidualCnn(ResidualCnnSpec::default()),
+        objective: ObjectiveSpec::MatchNet { hidden: 64 },
+        batch: BatchSpec { artists: 24, samples: 4 },
+        optimizer: Optimizer::Adam(Adam::default()),
+        validation: Validation { share: 0.0, every: 250, ..Validation::default() },
         ..TrainConfig::default()
     }
 }

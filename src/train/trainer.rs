@@ -1,5 +1,6 @@
 //! The training loop.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::time::Instant;
 
@@ -10,8 +11,10 @@ use super::log::{Line, Log};
 use super::state::{self, Progress};
 use super::updater::{Step, Updater};
 use super::validation::held_out_error;
-use crate::models::{self, Header, Model, Segments, Standardisation, TrackMap};
-use crate::sampling::{Drawer, Drawing, LabelledTracks, TrainingSet};
+use crate::catalogue::list::keys;
+use crate::hash::digits;
+use crate::models::{self, Header, Kinds, Model, NetworkSpec, Segments, Standardisation, TrackMap};
+use crate::sampling::{Drawer, Drawing, LabelledTracks, TrackList, TrainingSet};
 use crate::similarity::Oracle;
 use crate::store::Store;
 use crate::store::embeddings::TAGS;
@@ -23,6 +26,8 @@ const SURVEY: (usize, usize) = (400, 3);
 const MAPPED: usize = 1000;
 /// Steps in a row that look collapsed before the run is given up.
 const COLLAPSED_STEPS: u32 = 30;
+/// The column by which every track is on its own, where artists do not matter.
+const TRACK: &str = "path";
 
 /// Why a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -81,15 +86,22 @@ pub fn train(
     config.validate()?;
     config.network.check_front_end(store.recipe())?;
     let _scattered = store.scattered();
+    let drawing = config.drawing(store.recipe(), set.triplets.is_some())?;
     let (tracks, held_out) = labelled(store, set, config)?;
     check_oracle(config, &tracks)?;
+    let notions = notions(store, set, config)?;
     tracks.check_segment(config.segment)?;
     if config.proximity.is_some() && set.train.samples.is_some() {
         return Err(Error::setting("proximity", "has no meaning for a dataset, which says where segments are"));
     }
     let frames = store.recipe().seconds_to_frames(config.segment);
-    let model = fresh_model(store, config, &tracks, &held_out, frames)?;
+    let all: Vec<&LabelledTracks> = [&tracks, &held_out].into_iter().chain(&notions).collect();
+    let mut model = fresh_model(store, config, &all, frames)?;
     let network = model.network()?;
+    if network.dims() < notions.len() {
+        let problem = format!("{} notions need more than the {} values of an embedding", notions.len(), network.dims());
+        return Err(Error::setting("notions", problem));
+    }
     let mut updater = Updater::new(&*network, config, tracks.artists(), model.params.clone())?;
     let mut progress = Progress::default();
     let state_path = state::path(out);
@@ -103,9 +115,15 @@ pub fn train(
         (updater.weights, progress) = state::open(&state_path, &model, &updater.weights)?;
     }
     let log = Log::open(log, resumed.then_some(&progress))?;
+    if matches!(config.network, NetworkSpec::Twins { .. }) {
+        model.header.kinds = kinds(set, config)?;
+    }
+    (model.header.head, model.head) = (updater.kept_head().0, updater.kept_head().1.to_vec());
     let mut run = Run {
         config,
+        drawing,
         tracks: &tracks,
+        drawn_from: if notions.is_empty() { std::slice::from_ref(&tracks) } else { &notions },
         held_out: &held_out,
         out,
         state_path: &state_path,
@@ -127,8 +145,28 @@ fn labelled<'s>(
     config: &TrainConfig,
 ) -> Result<(LabelledTracks<'s>, LabelledTracks<'s>)> {
     let tags = config.mining.tag_column.as_deref();
-    let tracks = |part| -> Result<LabelledTracks<'s>> {
-        let tracks = LabelledTracks::new(store, part, &config.artist_column, tags)?;
+    if let Some(triplets) = &set.triplets {
+        let (tracks, none) = LabelledTracks::new(store, &set.train, TRACK, tags)?.part(0.0, config.seed);
+        if tracks.artists() < set.train.rows.len() {
+            let advice = "extract a catalogue that lists each track once";
+            return Err(Error::file(store.folder(), "tracks of different paths", "a path twice", advice));
+        }
+        return Ok((tracks.with_triplets(triplets), none));
+    }
+    let vectors = config.objective.vectors()?;
+    let names = vectors.as_ref().map(|vectors| keys(&vectors.table, Path::new("the vectors"))).transpose()?;
+    let numbers: Option<HashMap<&str, u32>> =
+        names.map(|names| names.into_iter().enumerate().map(|(number, name)| (name, number as u32)).collect());
+    let kinds = kinds(set, config)?;
+    let tracks = |part: &TrackList| -> Result<LabelledTracks<'s>> {
+        let tracks = match (&numbers, &kinds) {
+            (Some(numbers), _) => LabelledTracks::tagged(store, part, TRACK, tags.unwrap_or_default(), numbers),
+            (None, Some(kinds)) => {
+                let kinds = kinds.of_rows(&part.table, store.folder())?;
+                Ok(LabelledTracks::new(store, part, &config.artist_column, tags)?.with_kinds(&kinds))
+            }
+            (None, None) => LabelledTracks::new(store, part, &config.artist_column, tags),
+        }?;
         Ok(tracks.with_oracle(set.oracle.as_ref()))
     };
     match &set.validation {
@@ -149,15 +187,21 @@ fn check_oracle(config: &TrainConfig, tracks: &LabelledTracks<'_>) -> Result<()>
     }
 }
 
-/// The model before the first update.
-fn fresh_model(
-    store: &Store,
-    config: &TrainConfig,
-    tracks: &LabelledTracks<'_>,
-    held_out: &LabelledTracks<'_>,
-    frames: usize,
-) -> Result<Model> {
-    let (bands, oracle) = (store.bands(), tracks.oracle());
+/// The two kinds of audio that are told apart, if any.
+fn kinds(set: &TrainingSet, config: &TrainConfig) -> Result<Option<Kinds>> {
+    config.kind_column.as_ref().map(|column| Kinds::of(&set.train.table, column)).transpose()
+}
+
+/// The training tracks by each of the columns that have a part of the embedding of their own.
+fn notions<'s>(store: &'s Store, set: &TrainingSet, config: &TrainConfig) -> Result<Vec<LabelledTracks<'s>>> {
+    let tags = config.mining.tag_column.as_deref();
+    let of_column = |column: &String| LabelledTracks::new(store, &set.train, column, tags);
+    config.objective.notions().iter().map(of_column).collect()
+}
+
+/// The model before the first update; of `data` the first are the tracks to learn from.
+fn fresh_model(store: &Store, config: &TrainConfig, data: &[&LabelledTracks<'_>], frames: usize) -> Result<Model> {
+    let (tracks, bands, oracle) = (data[0], store.bands(), data[0].oracle());
     let tags = oracle.and_then(Oracle::tags);
     let spec = tags.map_or(config.network.clone(), |tags| config.network.for_tags(tags.len()));
     let input = match config.standardise {
@@ -168,11 +212,9 @@ fn fresh_model(
         false => Standardisation::identity(bands),
     };
     let network = spec.build(frames, bands, input.clone())?;
-    let data: Vec<String> = [tracks, held_out]
-        .map(LabelledTracks::fingerprint)
-        .into_iter()
-        .chain(oracle.map(Oracle::fingerprint))
-        .collect();
+    let mut data: Vec<String> = data.iter().map(|tracks| tracks.fingerprint()).collect();
+    data.extend(oracle.map(Oracle::fingerprint));
+    data.extend(config.objective.vectors()?.map(|vectors| digits(bytemuck::cast_slice(&vectors.points.data))));
     let mut training = serde_json::json!({ "config": config, "data": data });
     if spec.is_tagger() {
         training[TAGS] = serde_json::json!(tags);
@@ -183,16 +225,23 @@ fn fresh_model(
         front_end: store.recipe().clone(),
         frames,
         track: config.track,
+        notions: config.objective.notions().to_vec(),
+        head: None,
+        kinds: None,
         step: 0,
         training,
     };
     let output = TrackMap::identity(config.track.layer.width(&*network));
-    Ok(Model { header, input, output, params: network.params().initial(config.seed), arithmetic: config.arithmetic })
+    let params = network.initial(config.seed);
+    Ok(Model { header, input, output, params, head: Vec::new(), arithmetic: config.arithmetic })
 }
 
 struct Run<'a> {
     config: &'a TrainConfig,
+    drawing: Drawing,
     tracks: &'a LabelledTracks<'a>,
+    /// What batches are drawn from: those, or the same by each notion, in turn.
+    drawn_from: &'a [LabelledTracks<'a>],
     held_out: &'a LabelledTracks<'a>,
     out: &'a Path,
     state_path: &'a Path,
@@ -206,9 +255,11 @@ struct Run<'a> {
 impl Run<'_> {
     fn run(&mut self, monitor: &dyn Monitor) -> Result<Report> {
         let TrainConfig { batch, augmentation, seed, .. } = self.config;
-        let drawing = self.config.drawing(&self.model.header.front_end);
-        let size = batch.fit(drawing, self.tracks.artists())?;
-        let mut drawer = Drawer::new(self.tracks, (drawing, size), *augmentation, self.frames, *seed);
+        let mut drawers = Vec::new();
+        for tracks in self.drawn_from {
+            let size = batch.fit(self.drawing, tracks.artists())?;
+            drawers.push(Drawer::new(tracks, (self.drawing, size), *augmentation, self.frames, *seed));
+        }
         monitor.begin("training", Some(self.config.steps).filter(|&steps| steps < UNLIMITED));
         monitor.advance(self.progress.step);
         let (mut samples, mut work_seconds) = (0, 0.0);
@@ -225,7 +276,7 @@ impl Run<'_> {
                 return Err(Error::Interrupted(format!("stopped at step {}; go on with --resume", self.progress.step)));
             }
             let clock = Instant::now();
-            let drawn = drawer.batch(self.progress.step);
+            let drawn = drawers[self.config.objective.notion(self.progress.step)].batch(self.progress.step);
             let step = self.updater.update(&drawn, &drawn.labels, self.progress.step);
             let seconds = clock.elapsed().as_secs_f64();
             work_seconds += seconds;
@@ -327,6 +378,7 @@ impl Run<'_> {
             _ => true,
         };
         self.model.params.copy_from_slice(self.updater.kept());
+        self.model.head.copy_from_slice(self.updater.kept_head().1);
         self.model.header.step = self.progress.step;
         if best {
             self.progress.best_error = error;

@@ -8,7 +8,7 @@ use super::objective::{Objective, Points, Verdict};
 use super::state::Weights;
 use crate::Result;
 use crate::mining::{BatchLabels, Selection};
-use crate::models::{Layer, Network, Segments, TrainingPass};
+use crate::models::{HeadSpec, Layer, Network, Segments, TrainingPass};
 
 /// What one update did.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -37,7 +37,7 @@ impl<'n> Updater<'n> {
     /// Starts from `params`: the network's; behind them may be the objective's own, for so many `artists`, which else start
     /// afresh.
     pub fn new(network: &'n dyn Network, config: &TrainConfig, artists: usize, mut params: Vec<f32>) -> Result<Self> {
-        let objective = Objective::new(config, Isa::chosen()?, network.dims(), artists);
+        let objective = Objective::new(config, Isa::chosen()?, network.dims(), artists)?;
         if params.len() == network.params().len() {
             params.extend(objective.params().initial(config.seed ^ OBJECTIVE));
         }
@@ -86,6 +86,14 @@ impl<'n> Updater<'n> {
     /// The network's part of the averaged parameters: what is evaluated and kept.
     pub(super) fn kept(&self) -> &[f32] {
         &self.weights.average[..self.network.params().len()]
+    }
+
+    /// The head that is kept beside it, and its averaged parameters; none of objectives that are needed no more.
+    pub(super) fn kept_head(&self) -> (Option<HeadSpec>, &[f32]) {
+        match self.objective.head() {
+            Some(head) => (Some(head.clone()), &self.weights.average[self.network.params().len()..]),
+            None => (None, &[]),
+        }
     }
 }
 

@@ -46,6 +46,44 @@ def normalised(x, c, temperature=0.3):
     return F.cross_entropy(F.normalize(x) @ F.normalize(c).T / temperature, classes)
 
 
+# Anchor, positive, negative; judged by values 1 and 2 alone.
+triplets = torch.tensor([[0, 1, 3], [1, 2, 6], [4, 5, 9], [9, 10, 0], [2, 0, 11]])
+
+
+def masked(x, margin=0.7):
+    mask = torch.zeros(DIMS, dtype=x.dtype)
+    mask[1:3] = 1
+    return F.triplet_margin_with_distance_loss(
+        *(x[triplets[:, at]] * mask for at in range(3)), margin=margin,
+        distance_function=lambda a, b: (a - b).square().sum(-1))
+
+
+# Anchors among the points, positives and negatives among the centroids.
+across = torch.tensor([[0, 1, 3], [1, 2, 5], [4, 5, 0], [9, 3, 0], [2, 0, 4], [11, 1, 2]])
+
+
+def cosine_triplets(x, c, margin=0.4):
+    cosine = F.normalize(x) @ F.normalize(c).T
+    anchor, positive, negative = across.T
+    return (margin - cosine[anchor, positive] + cosine[anchor, negative]).clamp(min=0).mean()
+
+
+# Of three anchors: logits of the distances of positives, then of negatives.
+logits = draw(14)
+sizes = [(2, 3), (1, 4), (3, 1)]
+
+
+def match(z):
+    d, at, total = torch.sigmoid(z), 0, 0
+    for near, far in sizes:
+        positive, negative = d[at:at + near], d[at + near:at + near + far]
+        at += near + far
+        psi = (positive.max() - negative).clamp(min=0).mean()
+        phi = -(torch.log(1 - positive)[:, None] + torch.log(negative)[None, :]).mean()
+        total = total + psi + phi
+    return total / len(sizes)
+
+
 def golden(loss, *inputs):
     inputs = [x.clone().requires_grad_() for x in inputs]
     value = loss(*inputs)
@@ -59,5 +97,8 @@ out = {
     "classes": classes.tolist(),
     "contrastive": golden(contrastive, points), "nt-xent": golden(nt_xent, points),
     "prototypical": golden(prototypical, points), "normalised-classification": golden(normalised, points, centroids),
+    "triplets": triplets.tolist(), "masks": golden(masked, points),
+    "across": across.tolist(), "two-towers": golden(cosine_triplets, points, centroids),
+    "logits": logits.tolist(), "sizes": sizes, "match-net": golden(match, logits),
 }
 pathlib.Path("tests/golden/losses.json").write_text(json.dumps(out, separators=(",", ":")) + "\n")

@@ -8,6 +8,7 @@ mod clustering;
 mod names;
 mod ranking;
 mod retrieval;
+mod search;
 mod spread;
 mod threshold;
 mod tracks;
@@ -20,12 +21,14 @@ pub use names::NamesLeftOut;
 pub(crate) use names::{Name, names};
 pub use ranking::{Figure, Ranking, run as ranking};
 pub use retrieval::{DEPTHS, Retrieval, run as retrieval};
+pub use search::{Direction, Search, run as search};
 pub use spread::Spread;
 pub use threshold::Objective;
 pub use tracks::TracksLeftOut;
 pub use verification::{Verification, run as verification};
 
 use std::fmt;
+use std::path::PathBuf;
 
 use serde::Serialize;
 
@@ -47,7 +50,7 @@ pub struct Protocol {
 }
 
 /// All protocols.
-pub static PROTOCOLS: [Protocol; 5] = [
+pub static PROTOCOLS: [Protocol; 6] = [
     Protocol {
         name: "classification",
         help: "Accuracy of finding a track's artist as the nearest of all artist models (mean track embeddings)",
@@ -73,6 +76,12 @@ pub static PROTOCOLS: [Protocol; 5] = [
         help: "MAP, recall, reciprocal rank and nDCG at 20 of finding what tags or ranked lists call most similar",
         options: &["likelihoods", "weights", "similarity", "lists", "tagged", "depth", "relevant"],
         run: |embeddings, options, monitor| ranking::run(embeddings, options, monitor).map(Report::Ranking),
+    },
+    Protocol {
+        name: "search",
+        help: "MAP, recall and ROC area of prototypes or mapped vectors that find tracks, and of tracks that find those",
+        options: &["against"],
+        run: |embeddings, options, monitor| search::run(embeddings, options, monitor).map(Report::Search),
     },
     Protocol {
         name: "clustering",
@@ -123,6 +132,8 @@ pub struct Options {
     pub depth: usize,
     /// Tracks that are relevant to a query: the most similar ones.
     pub relevant: usize,
+    /// The embeddings that tracks are searched by and search among.
+    pub against: Option<PathBuf>,
     /// How often everything random is drawn anew.
     pub repeats: usize,
     /// What random draws depend on.
@@ -148,6 +159,7 @@ impl Default for Options {
             tagged: false,
             depth: 20,
             relevant: 5,
+            against: None,
             repeats: 1,
             seed: 0,
         }
@@ -197,6 +209,8 @@ pub enum Report {
     Retrieval(Retrieval),
     /// Of `ranking`.
     Ranking(Ranking),
+    /// Of `search`.
+    Search(Search),
     /// Of `clustering`.
     Clustering(Clustering),
 }
@@ -208,6 +222,7 @@ impl fmt::Display for Report {
             Self::Verification(report) => report.fmt(f),
             Self::Retrieval(report) => report.fmt(f),
             Self::Ranking(report) => report.fmt(f),
+            Self::Search(report) => report.fmt(f),
             Self::Clustering(report) => report.fmt(f),
         }
     }

@@ -81,10 +81,27 @@ pub fn run(embeddings: &Embeddings, options: &Options, monitor: &dyn Monitor) ->
 
 /// What a query found.
 #[derive(Clone, Copy)]
-struct Found {
-    /// Tracks before the first right one.
-    first: usize,
-    average_precision: f64,
+pub(super) struct Found {
+    /// Answers before the first right one.
+    pub(super) first: usize,
+    pub(super) average_precision: f64,
+    /// Share of the pairs of a right and a wrong answer in which the right one is nearer.
+    pub(super) area: f64,
+}
+
+/// What answers of some distances, right or wrong, come to; of equally near ones the wrong come first. None where all are
+/// right or all wrong.
+pub(super) fn rank(mut answers: Vec<(f64, bool)>) -> Option<Found> {
+    answers.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    let right: Vec<usize> = (0..answers.len()).filter(|&rank| answers[rank].1).collect();
+    let wrong = (answers.len() - right.len()) as f64;
+    let first = *right.first().filter(|_| wrong > 0.0)?;
+    let mean = |of: &dyn Fn(usize, usize) -> f64| {
+        right.iter().enumerate().map(|(before, &rank)| of(before, rank)).sum::<f64>() / right.len() as f64
+    };
+    let average_precision = mean(&|before, rank| (before + 1) as f64 / (rank + 1) as f64);
+    let area = mean(&|before, rank| 1.0 - (rank - before) as f64 / wrong);
+    Some(Found { first, average_precision, area })
 }
 
 /// Who may be asked for, and who may be found.
@@ -132,11 +149,7 @@ impl<'a> Ground<'a> {
                 ranked.push((squares.sum(), own));
             }
         }
-        ranked.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-        let right: Vec<usize> = (0..ranked.len()).filter(|&rank| ranked[rank].1).collect();
-        let first = *right.first().filter(|_| right.len() < ranked.len())?;
-        let precisions = right.iter().enumerate().map(|(before, rank)| (before + 1) as f64 / (rank + 1) as f64);
-        Some(Found { first, average_precision: precisions.sum::<f64>() / right.len() as f64 })
+        rank(ranked)
     }
 }
 

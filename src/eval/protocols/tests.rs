@@ -127,7 +127,12 @@ fn across_takes_the_album_effect_away() {
 #[test]
 fn figures_depend_on_the_seed_and_not_on_the_thread_count() {
     let embeddings = embeddings(30, 0.4);
-    let options = Options { repeats: 3, ..Options::default() };
+    let folder = tempfile::tempdir().unwrap();
+    let against = folder.path().join("artists");
+    let by = ["artist".to_owned()];
+    let prototypes = crate::embed::prototypes(&embeddings, crate::embed::By::Columns(&by), &against).unwrap().0;
+    prototypes.write(&against).unwrap();
+    let options = Options { repeats: 3, against: Some(against), ..Options::default() };
     // Ranking needs files; it draws nothing but for its intervals.
     for protocol in PROTOCOLS.iter().filter(|protocol| protocol.name != "ranking") {
         let with_threads = |threads, options: &Options| {
@@ -137,8 +142,12 @@ fn figures_depend_on_the_seed_and_not_on_the_thread_count() {
         let one = with_threads(1, &options);
         assert_eq!(one, with_threads(3, &options), "{}", protocol.name);
         let other = with_threads(1, &Options { seed: 1, ..options.clone() });
-        // Retrieval draws nothing but for its interval.
-        assert!(protocol.name == "retrieval" || one.to_string() != other.to_string(), "{}", protocol.name);
+        // Retrieval and search draw nothing but for their intervals.
+        assert!(
+            ["retrieval", "search"].contains(&protocol.name) || one.to_string() != other.to_string(),
+            "{}",
+            protocol.name
+        );
     }
 }
 
