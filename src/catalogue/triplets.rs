@@ -109,7 +109,7 @@ mod tests {
         let triplets = Triplets { rows, missing: 0 };
         let folds = triplets.folds(2, 1).unwrap();
         assert_eq!(folds[0], folds[2]);
-        assert_eq!([0, 1].map(|fold| folds.iter().any(|&of| of == fold)), [true; 2]);
+        assert_eq!([0, 1].map(|fold| folds.contains(&fold)), [true; 2]);
         assert_eq!(folds, triplets.folds(2, 1).unwrap());
         assert!(triplets.folds(6, 1).unwrap_err().to_string().contains("5 comparisons"));
         assert!(triplets.folds(1, 1).is_err());
