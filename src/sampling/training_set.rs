@@ -107,7 +107,7 @@ impl TrainingSet {
     pub fn with_oracle(self, oracle: Oracle, store: &Store) -> Result<Self> {
         let part = |part: TrackList| part.known_to(&oracle, store);
         let (train, validation) = (part(self.train)?, self.validation.map(part).transpose()?);
-        Ok(Self { train, validation, oracle: Some(oracle) })
+        Ok(Self { train, validation, oracle: Some(oracle), triplets: None })
     }
 
     /// Tracks that the store does not hold, or the oracle does not know.
