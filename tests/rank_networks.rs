@@ -97,11 +97,25 @@ fn check(name: &str, design: RankDesign, width: f32, frames: usize) {
     let (segments, _) = lcg.batch(frames);
     let segments = InMemory { values: &segments, size: frames * BANDS };
     let points = network.embed(&params, &segments, Layer::Embedding);
-    let golden = report[name]["embeddings"].as_array().unwrap();
+    let golden: Vec<f64> = report[name]["embeddings"].as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect();
     assert_eq!(points.len(), golden.len());
-    let far = points.iter().zip(golden).map(|(&a, b)| (f64::from(a) - b.as_f64().unwrap()).abs()).fold(0.0, f64::max);
+    let mut both = [points.iter().map(|&x| f64::from(x)).collect(), golden];
+    if design != RankDesign::At {
+        // Distances do not know of a shift of all points: its gradient is rounding, of which Adam makes whole steps.
+        both.iter_mut().for_each(|points| centre(points));
+    }
+    let far = both[0].iter().zip(&both[1]).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
     println!("{name}: embeddings within {far:.1e}");
     assert!(far < EMBEDDING, "{name}: embeddings within {far:e}");
+}
+
+/// Takes the mean of all rows from each.
+fn centre(points: &mut [f64]) {
+    for value in 0..DIMS {
+        let column = || (value..points.len()).step_by(DIMS);
+        let mean = column().map(|at| points[at]).sum::<f64>() / column().count() as f64;
+        (value..points.len()).step_by(DIMS).for_each(|at| points[at] -= mean);
+    }
 }
 
 #[test]

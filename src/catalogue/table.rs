@@ -74,7 +74,9 @@ impl Table {
             };
             Error::file(path, expected, found, "repair that line; quote fields that hold separators or line breaks")
         };
-        let columns: Vec<String> = reader.headers().map_err(refuse)?.iter().map(str::to_owned).collect();
+        let mut columns: Vec<String> = reader.headers().map_err(refuse)?.iter().map(str::to_owned).collect();
+        // A mark behind empty lines or in quotes would be one at the beginning of what is written.
+        columns.iter_mut().take(1).for_each(|name| *name = name.trim_start_matches('\u{feff}').to_owned());
         check_columns(&columns, path)?;
         let rows = reader.records().map(|record| Ok(record.map_err(refuse)?.iter().map(str::to_owned).collect()));
         Ok(Self { columns, rows: rows.collect::<Result<_>>()? })
@@ -234,6 +236,8 @@ mod tests {
         let expected = table(&["path", "title"], &[&["a.ogg", "one, \"two\"\nthree"], &["b.ogg", ""]]);
         let csv = "\u{feff}path,title\r\na.ogg,\"one, \"\"two\"\"\nthree\"\r\nb.ogg,\r\n";
         assert_eq!(read("t.csv", csv.as_bytes()).unwrap(), expected);
+        let late = csv.replacen('\u{feff}', "\r\n\u{feff}", 1);
+        assert_eq!(read("t.csv", late.as_bytes()).unwrap(), expected);
         let tsv = "path\ttitle\na.ogg\t\"one, \"\"two\"\"\nthree\"\nb.ogg\t\n";
         assert_eq!(read("t.TSV", tsv.as_bytes()).unwrap(), expected);
     }

@@ -50,7 +50,7 @@ pub(super) struct Train {
     #[arg(long, requires = "kind_column")]
     untied: bool,
     /// Learn from comparisons of tracks, a table with the columns anchor, positive and negative, in place of artists.
-    #[arg(long, value_name = "TRIPLETS.csv", conflicts_with_all = ["dataset", "filters"])]
+    #[arg(long, value_name = "TRIPLETS.csv", conflicts_with_all = ["dataset", "filters", "likelihoods", "lists"])]
     triplets: Option<PathBuf>,
     /// Learn to lie near given vectors (PREFIX.npy and PREFIX.csv, whose `track_id` names each) of what stands in the
     /// `--tag-column` (`two-towers`).
