@@ -97,7 +97,7 @@ pub trait Network: Send + Sync {
     /// Chooses the arithmetic of [`embed`](Self::embed) and of the forward pass of training; f32 before.
     ///
     /// # Errors
-    /// [`Error::Setting`](crate::Error::Setting) where this machine cannot compute so.
+    /// [`Error::Setting`] where this machine cannot compute so.
     fn compute_in(&mut self, arithmetic: Arithmetic) -> Result<()>;
     /// Fresh parameters.
     fn initial(&self, seed: u64) -> Vec<f32> {
