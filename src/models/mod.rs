@@ -13,6 +13,7 @@ mod residual_cnn;
 mod track;
 mod twins;
 
+use homonym_kernels::Grid;
 use serde::{Deserialize, Serialize};
 
 pub use classifier_cnn::{ClassifierCnn, ClassifierCnnSpec};
@@ -116,6 +117,40 @@ pub trait TrainingPass: Send {
     fn backward(&mut self, params: &[f32], segments: &dyn Segments, d_embeddings: &[f32], grads: &mut [f32]);
     /// Writes what the last forward pass has learnt beside gradients, such as running statistics, after an update.
     fn settle(&self, _params: &mut [f32]) {}
+}
+
+/// Refuses another arithmetic than f32 for `network`, which has no other.
+fn f32_only(arithmetic: Arithmetic, network: &str) -> Result<()> {
+    match arithmetic {
+        Arithmetic::F32 => Ok(()),
+        Arithmetic::Bf16 => Err(Error::setting("arithmetic", format!("{network} computes in f32 only"))),
+    }
+}
+
+/// Fills `out` with the numbers of a layer, each kind by its own writer; an embedding has `dims`.
+fn read_out(
+    layer: Layer,
+    dims: usize,
+    out: &mut [f32],
+    embedding: impl FnOnce(&mut [f32]),
+    features: impl FnOnce(&mut [f32]),
+    moments: impl FnOnce(&mut [f32]),
+) {
+    match layer {
+        Layer::Embedding => embedding(out),
+        Layer::Features => features(out),
+        Layer::Both => {
+            let (first, beside) = out.split_at_mut(dims);
+            embedding(first);
+            features(beside);
+        }
+        Layer::Moments => moments(out),
+    }
+}
+
+/// The last of the `outputs` of a network's blocks that still has several moments in time, and its place.
+fn lasting(outputs: impl DoubleEndedIterator<Item = Grid> + ExactSizeIterator) -> (usize, Grid) {
+    outputs.enumerate().rfind(|(_, grid)| grid.rows > 1).expect("the first block has many")
 }
 
 /// The mean and then the deviation over time of each value of `rows` that are `out.len() / 2` long.

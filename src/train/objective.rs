@@ -430,13 +430,10 @@ impl Objective {
 
     /// Anchors, each followed by its positive and so many negatives.
     fn ranked(&self, embeddings: &[f32], negatives: usize, d_embeddings: &mut [f32]) -> Verdict {
-        let (margin, dims) = (self.config.margin, self.dims);
-        let rows = (embeddings.len() / dims) as u32;
+        let rows = (embeddings.len() / self.dims) as u32;
         let of = |anchor: u32| (0..negatives as u32).map(move |negative| [anchor, anchor + 1, anchor + 2 + negative]);
         let triplets: Vec<Triplet> = (0..rows).step_by(2 + negatives).flat_map(of).collect();
-        let loss = triplet_loss(margin, embeddings, dims, &triplets, d_embeddings);
-        let active = triplets.iter().filter(|triplet| violation(margin, embeddings, dims, triplet) > 0.0).count();
-        Verdict { loss, active: active as f64 / triplets.len().max(1) as f64 }
+        self.given(&triplets, embeddings, d_embeddings)
     }
 
     /// The triplets of comparisons, segment by segment.
@@ -445,11 +442,15 @@ impl Objective {
         let rows = points.labels.rows() as u32;
         let of_comparison = |first| (first..first + size).map(move |row| [row, row + size, row + 2 * size]);
         let triplets: Vec<Triplet> = (0..rows).step_by(3 * size as usize).flat_map(of_comparison).collect();
+        self.given(&triplets, points.embeddings, d_embeddings)
+    }
+
+    /// Triplets that the batch came with; active are those that are not far enough apart.
+    fn given(&self, triplets: &[Triplet], embeddings: &[f32], d_embeddings: &mut [f32]) -> Verdict {
         let (margin, dims) = (self.config.margin, self.dims);
-        let violates = |triplet: &&Triplet| violation(margin, points.embeddings, dims, triplet) > 0.0;
-        let active = triplets.iter().filter(violates).count();
-        let loss = triplet_loss(margin, points.embeddings, dims, &triplets, d_embeddings);
-        Verdict { loss, active: active as f64 / triplets.len() as f64 }
+        let loss = triplet_loss(margin, embeddings, dims, triplets, d_embeddings);
+        let active = triplets.iter().filter(|triplet| violation(margin, embeddings, dims, triplet) > 0.0).count();
+        Verdict { loss, active: active as f64 / triplets.len().max(1) as f64 }
     }
 
     /// Each segment with those that are to be near it, then those that are not, by the learnt distance.

@@ -20,7 +20,8 @@ use serde::{Deserialize, Serialize};
 
 use super::input::Input;
 use super::{
-    Arithmetic, LARGEST_EMBEDDING, Layer, Network, Segments, Standardisation, TrainingPass, moments_over_time,
+    Arithmetic, LARGEST_EMBEDDING, Layer, Network, Segments, Standardisation, TrainingPass, f32_only, lasting,
+    moments_over_time, read_out,
 };
 use crate::frontend::Recipe;
 use crate::nn::{Init, ParamTable, Pool};
@@ -164,8 +165,7 @@ impl ClassifierCnn {
 
     /// The last block that still has several moments in time, and what it puts out.
     fn lasting(&self) -> (usize, Grid) {
-        let mut grids = self.blocks.iter().map(Block::output).enumerate();
-        grids.rfind(|(_, grid)| grid.rows > 1).expect("the first block has many")
+        lasting(self.blocks.iter().map(Block::output))
     }
 
     fn pack(&self, params: &[f32]) -> Vec<Conv2dWeights> {
@@ -238,10 +238,7 @@ impl Network for ClassifierCnn {
     }
 
     fn compute_in(&mut self, arithmetic: Arithmetic) -> Result<()> {
-        match arithmetic {
-            Arithmetic::F32 => Ok(()),
-            Arithmetic::Bf16 => Err(Error::setting("arithmetic", "the classifier's network computes in f32 only")),
-        }
+        f32_only(arithmetic, "the classifier's network")
     }
 
     fn training_pass(&self) -> Box<dyn TrainingPass + '_> {
@@ -253,23 +250,20 @@ impl ClassifierCnn {
     /// Mean and maximum over time of the last block, or the moments of one before it, whichever the layer asks for.
     fn read_out(&self, blocks: &[Vec<f32>], layer: Layer, out: &mut [f32]) {
         let (grid, x) = (self.last(), &blocks[blocks.len() - 1][..]);
-        let largest = |out: &mut [f32]| {
-            let whole = MaxPool::new(grid, [grid.rows, 1], [1, 1]);
-            kernels::max_pool(self.isa, &whole, x, out, None);
-        };
-        match layer {
-            Layer::Embedding => kernels::mean_pool(self.isa, grid, x, out),
-            Layer::Features => largest(out),
-            Layer::Both => {
-                let (mean, max) = out.split_at_mut(self.spec.dims);
-                kernels::mean_pool(self.isa, grid, x, mean);
-                largest(max);
-            }
-            Layer::Moments => {
+        read_out(
+            layer,
+            self.spec.dims,
+            out,
+            |mean| kernels::mean_pool(self.isa, grid, x, mean),
+            |largest| {
+                let whole = MaxPool::new(grid, [grid.rows, 1], [1, 1]);
+                kernels::max_pool(self.isa, &whole, x, largest, None);
+            },
+            |moments| {
                 let (index, grid) = self.lasting();
-                moments_over_time(blocks[index].chunks_exact(grid.channels), out);
-            }
-        }
+                moments_over_time(blocks[index].chunks_exact(grid.channels), moments);
+            },
+        );
     }
 }
 

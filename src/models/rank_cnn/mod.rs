@@ -21,7 +21,8 @@ use serde::{Deserialize, Serialize};
 
 use super::input::Input;
 use super::{
-    Arithmetic, LARGEST_EMBEDDING, Layer, Network, Segments, Standardisation, TrainingPass, moments_over_time,
+    Arithmetic, LARGEST_EMBEDDING, Layer, Network, Segments, Standardisation, TrainingPass, f32_only, lasting,
+    moments_over_time, read_out,
 };
 use crate::frontend::Recipe;
 use crate::nn::{Init, ParamTable, Pool};
@@ -182,8 +183,7 @@ impl RankCnn {
 
     /// The last block that still has several moments in time, and what it puts out.
     fn lasting(&self) -> (usize, Grid) {
-        let mut grids = self.blocks.iter().map(|block| block.pool.output()).enumerate();
-        grids.rfind(|(_, grid)| grid.rows > 1).expect("the first block has many")
+        lasting(self.blocks.iter().map(|block| block.pool.output()))
     }
 
     fn pack(&self, params: &[f32]) -> Vec<Conv2dWeights> {
@@ -265,23 +265,21 @@ impl Network for RankCnn {
                         kernels::relu(self.isa, pooled);
                         x = pooled;
                     }
-                    let (embedding, beside) = match layer {
-                        Layer::Embedding => (out, None),
-                        Layer::Features => return kernels::mean_pool(self.isa, self.last(), x, out),
-                        Layer::Moments => {
+                    let x = &pooled[pooled.len() - 1][..];
+                    read_out(
+                        layer,
+                        self.spec.dims,
+                        out,
+                        |embedding| {
+                            embedding.copy_from_slice(&self.head(params, x, gemm).1);
+                            self.finish(embedding);
+                        },
+                        |features| kernels::mean_pool(self.isa, self.last(), x, features),
+                        |moments| {
                             let (index, grid) = self.lasting();
-                            return moments_over_time(pooled[index].chunks_exact(grid.cols * grid.channels), out);
-                        }
-                        Layer::Both => {
-                            let (embedding, beside) = out.split_at_mut(self.spec.dims);
-                            (embedding, Some(beside))
-                        }
-                    };
-                    embedding.copy_from_slice(&self.head(params, x, gemm).1);
-                    self.finish(embedding);
-                    if let Some(beside) = beside {
-                        kernels::mean_pool(self.isa, self.last(), x, beside);
-                    }
+                            moments_over_time(pooled[index].chunks_exact(grid.cols * grid.channels), moments);
+                        },
+                    );
                 },
             );
         });
@@ -289,10 +287,7 @@ impl Network for RankCnn {
     }
 
     fn compute_in(&mut self, arithmetic: Arithmetic) -> Result<()> {
-        match arithmetic {
-            Arithmetic::F32 => Ok(()),
-            Arithmetic::Bf16 => Err(Error::setting("arithmetic", "the ranking network computes in f32 only")),
-        }
+        f32_only(arithmetic, "the ranking network")
     }
 
     fn training_pass(&self) -> Box<dyn TrainingPass + '_> {

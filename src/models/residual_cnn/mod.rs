@@ -18,7 +18,8 @@ use serde::{Deserialize, Serialize};
 
 use super::input::Input;
 use super::{
-    Arithmetic, LARGEST_EMBEDDING, Layer, Network, Segments, Standardisation, TrainingPass, moments_over_time,
+    Arithmetic, LARGEST_EMBEDDING, Layer, Network, Segments, Standardisation, TrainingPass, f32_only,
+    moments_over_time, read_out,
 };
 use crate::nn::{Init, ParamTable, Pool};
 use crate::{Error, Result};
@@ -211,18 +212,16 @@ impl Network for ResidualCnn {
                 |Room { input, scratch, trace }| {
                     trace.x.copy_from_slice(input.read(segments, index, &self.standardisation));
                     self.run(&packed, trace, scratch);
-                    if layer == Layer::Moments {
-                        return moments_over_time(trace.last().chunks_exact(self.spec.channels), out);
-                    }
-                    let (embedding, beside) = match layer {
-                        Layer::Both => out.split_at_mut(self.spec.dims),
-                        Layer::Embedding => (out, &mut [][..]),
-                        Layer::Features | Layer::Moments => (&mut [][..], out),
-                    };
-                    beside.copy_from_slice(&trace.features[..beside.len()]);
-                    if !embedding.is_empty() {
-                        self.head(params, &trace.features, embedding);
-                    }
+                    read_out(
+                        layer,
+                        self.spec.dims,
+                        out,
+                        |embedding| {
+                            self.head(params, &trace.features, embedding);
+                        },
+                        |features| features.copy_from_slice(&trace.features),
+                        |moments| moments_over_time(trace.last().chunks_exact(self.spec.channels), moments),
+                    );
                 },
             );
         });
@@ -230,10 +229,7 @@ impl Network for ResidualCnn {
     }
 
     fn compute_in(&mut self, arithmetic: Arithmetic) -> Result<()> {
-        match arithmetic {
-            Arithmetic::F32 => Ok(()),
-            Arithmetic::Bf16 => Err(Error::setting("arithmetic", "the residual network computes in f32 only")),
-        }
+        f32_only(arithmetic, "the residual network")
     }
 
     fn training_pass(&self) -> Box<dyn TrainingPass + '_> {
