@@ -3,23 +3,15 @@
 
 use std::sync::OnceLock;
 
-use homonym::frontend::Recipe;
-use homonym::models::{Arithmetic, FORMAT, Header, Model, NetworkSpec, Standardisation, TrackMap, TrackVector};
-use homonym_fuzz::{file, folder, patched};
+use homonym::models::Model;
+use homonym_fuzz::{file, folder, patched, smallest_model};
 
 /// The bytes of the smallest model there is.
 fn sound() -> &'static [u8] {
     static SOUND: OnceLock<Vec<u8>> = OnceLock::new();
     SOUND.get_or_init(|| {
-        let (network, frames, bands) = (NetworkSpec::default(), 18, 18);
-        let input = Standardisation::identity(bands);
-        let built = network.build(frames, bands, input.clone()).unwrap();
-        let (params, output) = (built.params().initial(1), TrackMap::identity(built.dims()));
-        let front_end = Recipe { bands, ..Recipe::default() };
-        let (track, training) = (TrackVector::default(), serde_json::Value::Null);
-        let header = Header { format: FORMAT, network, front_end, frames, track, step: 7, training };
         let path = folder().join("sound.safetensors");
-        Model { header, input, output, params, arithmetic: Arithmetic::F32 }.save(&path, &[]).unwrap();
+        smallest_model().save(&path, &[]).unwrap();
         std::fs::read(path).unwrap()
     })
 }

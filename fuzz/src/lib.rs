@@ -1,9 +1,11 @@
-//! What the fuzz targets share: bytes as files, and limits on the work that one input may ask for.
+//! What the fuzz targets share: bytes as files, limits on the work that one input may ask for, and a model.
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use homonym::audio::{self, AudioInfo};
+use homonym::frontend::Recipe;
+use homonym::models::{Arithmetic, FORMAT, Header, Model, NetworkSpec, Standardisation, TrackMap, TrackVector};
 use homonym::{Error, Result};
 
 /// A folder of this process, below `TMPDIR`; a memory file system (`/dev/shm`) makes it fast.
@@ -51,4 +53,25 @@ pub fn decode(path: &Path) -> Result<AudioInfo> {
     });
     assert!(outcome.is_err() || count > 0, "a file without samples is refused");
     outcome
+}
+
+/// The smallest model there is.
+pub fn smallest_model() -> Model {
+    let (network, frames, bands) = (NetworkSpec::default(), 18, 18);
+    let built = network.build(frames, bands, Standardisation::identity(bands)).unwrap();
+    let header = Header {
+        format: FORMAT,
+        network,
+        front_end: Recipe { bands, ..Recipe::default() },
+        frames,
+        track: TrackVector::default(),
+        notions: Vec::new(),
+        head: None,
+        kinds: None,
+        step: 7,
+        training: serde_json::Value::Null,
+    };
+    let (input, params, output) =
+        (Standardisation::identity(bands), built.params().initial(1), TrackMap::identity(built.dims()));
+    Model { header, input, output, params, head: Vec::new(), arithmetic: Arithmetic::F32 }
 }

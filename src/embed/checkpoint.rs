@@ -24,15 +24,18 @@ pub(super) struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// Opens the checkpoint at `path` and returns the values of its whole blocks; begins it anew where it is missing or
-    /// of something else.
-    pub(super) fn open(path: &Path, key: u64) -> Result<(Self, Vec<f32>)> {
+    /// Opens the checkpoint at `path` of up to `most` points of `width` values and returns the values of its whole blocks;
+    /// begins it anew where it is missing or of something else.
+    pub(super) fn open(path: &Path, key: u64, most: usize, width: usize) -> Result<(Self, Vec<f32>)> {
         let open = || {
             let mut file = OpenOptions::new().create(true).read(true).write(true).truncate(false).open(path)?;
             let mut bytes = Vec::new();
             file.read_to_end(&mut bytes)?;
             let header = [MAGIC.as_slice(), &key.to_le_bytes()].concat();
-            let (values, kept) = if bytes.starts_with(&header) { whole_blocks(&bytes) } else { (Vec::new(), 0) };
+            let (values, kept) = match bytes.starts_with(&header) {
+                true => whole_blocks(&bytes, most, width),
+                false => (Vec::new(), 0),
+            };
             file.set_len(kept as u64)?;
             file.seek(SeekFrom::End(0))?;
             if kept == 0 {
@@ -53,10 +56,13 @@ impl Checkpoint {
     }
 }
 
-/// The values of the whole blocks behind the header, and where these end.
-fn whole_blocks(bytes: &[u8]) -> (Vec<f32>, usize) {
+/// The values of the whole blocks of whole points behind the header, and where these end.
+fn whole_blocks(bytes: &[u8], most: usize, width: usize) -> (Vec<f32>, usize) {
     let (mut values, mut end) = (Vec::new(), HEADER);
     while let Some(block) = whole_block(&bytes[end..]) {
+        if !block.len().is_multiple_of(width) || values.len() + block.len() > most * width {
+            break;
+        }
         values.extend(block.iter().map(|&value| f32::from_le_bytes(value)));
         end += 4 * (block.len() + 2);
     }
@@ -80,14 +86,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("points.checkpoint");
         let blocks = [&[1.0, 2.0][..], &[3.0, 4.0, 5.0, 6.0]];
-        let (mut checkpoint, found) = Checkpoint::open(&path, 7).unwrap();
+        let (mut checkpoint, found) = Checkpoint::open(&path, 7, 3, 2).unwrap();
         assert!(found.is_empty());
         blocks.iter().for_each(|block| checkpoint.append(block).unwrap());
-        assert_eq!(Checkpoint::open(&path, 7).unwrap().1, blocks.concat());
+        assert_eq!(Checkpoint::open(&path, 7, 3, 2).unwrap().1, blocks.concat());
         let whole = std::fs::read(&path).unwrap();
         for length in 0..whole.len() {
             std::fs::write(&path, &whole[..length]).unwrap();
-            let (mut checkpoint, found) = Checkpoint::open(&path, 7).unwrap();
+            let (mut checkpoint, found) = Checkpoint::open(&path, 7, 3, 2).unwrap();
             let kept = if length < HEADER + 16 { 0 } else { 1 };
             assert_eq!(found, blocks[..kept].concat(), "cut to {length} bytes");
             blocks[kept..].iter().for_each(|block| checkpoint.append(block).unwrap());
@@ -98,8 +104,14 @@ mod tests {
             spoilt[place] ^= 64;
             std::fs::write(&path, spoilt).unwrap();
             let kept = if place < HEADER + 16 { 0 } else { 1 };
-            assert_eq!(Checkpoint::open(&path, 7).unwrap().1, blocks[..kept].concat(), "byte {place} flipped");
+            assert_eq!(Checkpoint::open(&path, 7, 3, 2).unwrap().1, blocks[..kept].concat(), "byte {place} flipped");
         }
-        assert!(Checkpoint::open(&path, 8).unwrap().1.is_empty(), "another key");
+        assert!(Checkpoint::open(&path, 8, 3, 2).unwrap().1.is_empty(), "another key");
+        for (most, width) in [(3, 3), (0, 2)] {
+            std::fs::write(&path, &whole).unwrap();
+            assert!(Checkpoint::open(&path, 7, most, width).unwrap().1.is_empty(), "{most} points of {width} values");
+        }
+        std::fs::write(&path, &whole).unwrap();
+        assert_eq!(Checkpoint::open(&path, 7, 2, 2).unwrap().1, [1.0, 2.0], "more points than tracks");
     }
 }

@@ -179,7 +179,8 @@ fn each_track(
         Some(kinds) => kinds.of_rows(&store.table()?.select(rows), store.folder())?,
         None => vec![0; rows.len()],
     };
-    let checkpoint = checkpoint.map(|path| Checkpoint::open(path, fingerprint(store, rows, model)?)).transpose()?;
+    let open = |path| Checkpoint::open(path, fingerprint(store, rows, model)?, rows.len(), stride);
+    let checkpoint = checkpoint.map(open).transpose()?;
     let (mut checkpoint, mut points) = checkpoint.map_or((None, Vec::new()), |(file, points)| (Some(file), points));
     let mut done = points.len() / stride;
     points.resize(rows.len() * stride, 0.0);
