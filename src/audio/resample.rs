@@ -13,8 +13,8 @@
 use std::f64::consts::PI;
 use std::sync::Arc;
 
+use homonym_fft::Fft;
 use num_complex::Complex;
-use rustfft::{Fft, FftPlanner};
 
 use crate::Result;
 
@@ -65,8 +65,7 @@ impl Resampler {
         let periods = LEAST_FILTER.div_ceil(from.min(to) / common).next_multiple_of(2);
         let (filter_in, filter_out) = ((periods * from / common) as usize, (periods * to / common) as usize);
         let (block_in, block_out) = (FILTERS_PER_BLOCK * filter_in, FILTERS_PER_BLOCK * filter_out);
-        let mut planner = FftPlanner::new();
-        let (forward, inverse) = (planner.plan_fft_forward(block_in), planner.plan_fft_inverse(block_out));
+        let (forward, inverse) = (homonym_fft::forward(block_in), homonym_fft::inverse(block_out));
         let scratch = forward.get_inplace_scratch_len().max(inverse.get_inplace_scratch_len());
         let zero = Complex::new(0.0, 0.0);
         Self {
@@ -173,7 +172,7 @@ fn response(length: usize, block: usize, bins: usize) -> Vec<f32> {
         taps[(block - at) % block].re = taps[at].re;
     }
     let sum: f64 = taps.iter().map(|tap| tap.re).sum();
-    FftPlanner::new().plan_fft_forward(block).process(&mut taps);
+    homonym_fft::forward_f64(block).process(&mut taps);
     taps[..bins.div_ceil(2)].iter().map(|gain| (gain.re / sum / block as f64) as f32).collect()
 }
 

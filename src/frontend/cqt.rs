@@ -16,9 +16,9 @@
 use std::f64::consts::{PI, TAU};
 use std::sync::Arc;
 
+use homonym_fft::Fft;
 use homonym_kernels::{Buffer, FoldedFilters, HalfTransform, Isa, fold, spectrum};
 use num_complex::Complex;
-use rustfft::{Fft, FftPlanner};
 
 use super::mel::raise;
 use super::{FrameStream, Recipe};
@@ -55,8 +55,7 @@ pub struct CqtStream {
 impl CqtStream {
     pub(super) fn new(recipe: &Recipe) -> Result<Self> {
         let plan = Plan::new(recipe)?;
-        let mut planner = FftPlanner::new();
-        let (forward, inverse) = (planner.plan_fft_forward(recipe.n_fft / 2), planner.plan_fft_inverse(plan.hops));
+        let (forward, inverse) = (homonym_fft::forward(recipe.n_fft / 2), homonym_fft::inverse(plan.hops));
         let scratch = forward.get_inplace_scratch_len().max(inverse.get_inplace_scratch_len());
         let zero = Complex::new(0.0, 0.0);
         let mut stream = Self {
@@ -207,7 +206,7 @@ impl Plan {
     /// Of every band the first bin and the transform of its window, scaled for the inverse transform.
     fn filters(&self, recipe: &Recipe) -> Vec<(usize, Vec<[f32; 2]>)> {
         let n = recipe.n_fft;
-        let transform = FftPlanner::<f64>::new().plan_fft_forward(n);
+        let transform = homonym_fft::forward_f64(n);
         let filter = |band| {
             let Window { length, before } = self.window(recipe, band);
             let turn = self.hertz(recipe, band) / f64::from(recipe.sample_rate);

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use homonym_fft::Fft;
 use homonym_kernels::{Bands, HalfTransform, Isa, band_sums, power_spectrum};
 use num_complex::Complex;
-use rustfft::{Fft, FftPlanner};
 
 use super::filterbank::filterbank;
 use super::{FrameStream, Recipe};
@@ -35,7 +35,7 @@ pub struct MelStream {
 impl MelStream {
     pub(super) fn new(recipe: &Recipe) -> Result<Self> {
         let bank = filterbank(recipe)?;
-        let transform = FftPlanner::new().plan_fft_forward(recipe.n_fft / 2);
+        let transform = homonym_fft::forward(recipe.n_fft / 2);
         let zero = Complex::new(0.0, 0.0);
         let mut stream = Self {
             isa: Isa::chosen()?,
