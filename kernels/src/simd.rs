@@ -6,6 +6,10 @@
 pub(crate) trait Simd: Copy {
     /// A vector of [`LANES`](Self::LANES) `f32`.
     type F: Copy;
+    /// Four bytes for each lane.
+    type Bytes: Copy;
+    /// Two 16-bit sums for each lane.
+    type Sums: Copy;
     /// Values in a vector.
     const LANES: usize;
     /// Architectural registers that hold a whole vector each: bounds the accumulators of a tile.
@@ -38,6 +42,19 @@ pub(crate) trait Simd: Copy {
     fn split_exponent(self, a: Self::F) -> (Self::F, Self::F);
     /// `2^n` for integer-valued `n` in −126..=127.
     fn pow2(self, n: Self::F) -> Self::F;
+
+    /// Pairs of 16-bit sums, each pair from the low and the high half of `pair`.
+    fn sums(self, pair: i32) -> Self::Sums;
+    /// The same four bytes in all lanes.
+    fn splat_bytes(self, four: i32) -> Self::Bytes;
+    /// Adds to each sum two products of an unsigned byte of `a` and a signed one of `b`. What two products add up to
+    /// saturates, the sum wraps around.
+    fn add_products(self, sums: Self::Sums, a: Self::Bytes, b: Self::Bytes) -> Self::Sums;
+    /// What each pair adds up to.
+    fn sum_pairs(self, sums: Self::Sums) -> Self::F;
+    /// # Safety
+    /// `from` must be valid for reading `4·LANES` bytes.
+    unsafe fn load_bytes(self, from: *const u8) -> Self::Bytes;
 
     /// A hint that the line at `at`, which may be any address, is needed soon.
     fn prefetch(self, _at: *const f32) {}

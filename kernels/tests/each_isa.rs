@@ -518,6 +518,81 @@ fn neighbours_match_their_definition() {
 }
 
 #[test]
+fn neighbours_are_found_at_the_limits_of_bytes() {
+    each_isa(|isa| {
+        for (count, dims) in [(1050, 16), (1100, 34), (1024, 300)] {
+            // Where sums of two products are as large as they come: points at the corners of squares, and a little noise.
+            let mut values = Values::new(dims as u64);
+            let mut coordinates: Vec<f64> = (0..count * dims).map(|_| 0.003 * f64::from(values.next())).collect();
+            for (at, point) in coordinates.chunks_exact_mut(dims).enumerate() {
+                point[at % (dims / 2) * 2] += f64::from(values.next().signum());
+                point[at % (dims / 2) * 2 + 1] += f64::from(values.next().signum());
+            }
+            let weights: Vec<f64> = (0..count).map(|at| [1.0, 1.0, 30.0][at % 3]).collect();
+            let mut points = WeightedPoints::default();
+            points.refill(dims, coordinates.iter().copied(), weights.iter().copied());
+            let queries: Vec<u32> = (0..count as u32).step_by(23).collect();
+            let mut found = vec![Neighbour::NONE; 4 * queries.len()];
+            points.nearest(isa, &queries, 0..count, None, &mut found);
+            for (&query, found) in queries.iter().zip(found.chunks(4)) {
+                let want = neighbours(&coordinates, &weights, query as usize, |place| place);
+                for (got, want) in found.iter().zip(want) {
+                    assert!(
+                        (got.squared - want.0).abs() <= 1e-12 * want.0,
+                        "{isa} {dims}, {query}: {got:?} for {want:?}"
+                    );
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn neighbours_are_those_that_merges_leave() {
+    each_isa(|isa| {
+        let dims = 20;
+        let (mut coordinates, mut weights) = weighted_points(2500, dims);
+        let mut points = WeightedPoints::default();
+        points.refill(dims, coordinates.iter().copied(), weights.iter().copied());
+        // The last rounds are too small for bytes.
+        for round in 0..4 {
+            let mut living = vec![true; weights.len()];
+            for keep in (0..weights.len() - 3).step_by(3) {
+                let gone = keep + 1 + round % 2;
+                let (a, b) = (weights[keep], weights[gone]);
+                for k in 0..dims {
+                    let (x, y) = (coordinates[keep * dims + k], coordinates[gone * dims + k]);
+                    coordinates[keep * dims + k] = (a * x + b * y) / (a + b);
+                }
+                weights[keep] = a + b;
+                living[gone] = false;
+                points.merge(keep, gone);
+            }
+            let places: Vec<usize> = (0..weights.len()).filter(|&place| living[place]).collect();
+            coordinates = places.iter().flat_map(|&at| coordinates[at * dims..(at + 1) * dims].to_vec()).collect();
+            weights = places.iter().map(|&place| weights[place]).collect();
+            let chosen: Vec<usize> = (0..places.len()).step_by(31).collect();
+            let check = |points: &WeightedPoints, place: &dyn Fn(usize) -> usize| {
+                let queries: Vec<u32> = chosen.iter().map(|&at| place(at) as u32).collect();
+                let mut found = vec![Neighbour::NONE; 3 * queries.len()];
+                points.nearest(isa, &queries, 0..points.len(), None, &mut found);
+                for (&at, found) in chosen.iter().zip(found.chunks(3)) {
+                    let want = neighbours(&coordinates, &weights, at, |place| place);
+                    for (got, want) in found.iter().zip(want) {
+                        let close = (got.squared - want.0).abs() <= 1e-10 * want.0;
+                        assert!(close, "{isa} round {round}, {at}: {got:?} for {want:?}");
+                    }
+                }
+            };
+            check(&points, &|at| places[at]);
+            points.retain(|place| living[place]);
+            assert_eq!(points.len(), places.len());
+            check(&points, &|at| at);
+        }
+    });
+}
+
+#[test]
 fn mutual_neighbours_are_those_of_both_sides() {
     each_isa(|isa| {
         for (count, dims) in [(65, 1), (200, 32), (333, 7), (1100, 16)] {

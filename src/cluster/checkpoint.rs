@@ -10,7 +10,7 @@ use super::rounds::{K, Surroundings};
 use crate::output::{self, write_whole};
 use crate::{Error, Result};
 
-const MAGIC: &[u8; 16] = b"homonym ward   2";
+const MAGIC: &[u8; 16] = b"homonym ward   3";
 
 /// Where a checkpoint is kept and which points it belongs to.
 #[derive(Clone, Debug)]

@@ -70,6 +70,20 @@ impl Dendrogram {
         Matrix::new(self.merges.len(), 4, self.merges.iter().flat_map(row).collect())
     }
 
+    /// The points in the order of the tree, the larger branch first.
+    pub fn leaves(&self) -> Vec<usize> {
+        let mut order = Vec::with_capacity(self.points);
+        let mut open: Vec<usize> = (self.points + self.merges.len()).checked_sub(1).into_iter().collect();
+        while let Some(node) = open.pop() {
+            match node.checked_sub(self.points).map(|place| self.merges[place]) {
+                None => order.push(node),
+                Some(Merge { left, right, .. }) if self.size(left) >= self.size(right) => open.extend([right, left]),
+                Some(Merge { left, right, .. }) => open.extend([left, right]),
+            }
+        }
+        order
+    }
+
     /// The cluster of every point when all merges up to and including height `distance` are made: the partition of
     /// SciPy's `fcluster(Z, distance, "distance")`, clusters numbered `0..` by first appearance.
     pub fn cut(&self, distance: f64) -> Vec<usize> {

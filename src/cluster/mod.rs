@@ -30,6 +30,7 @@
 mod chain;
 mod checkpoint;
 mod dendrogram;
+mod order;
 mod rounds;
 pub(crate) mod tournament;
 
@@ -140,8 +141,8 @@ fn run<'s>(scratch: &'s mut Scratch, checkpoint: Option<&Checkpoint>, monitor: &
     if count < ROUNDS_FROM {
         dendrogram.rebuild(count, chain.run(isa, copy, weights, monitor)?, order, rank);
     } else {
-        let rounds = rounds::Rounds::of(copy.cols, std::mem::take(&mut copy.data), weights);
-        dendrogram.rebuild(count, &rounds.run(isa, checkpoint, monitor)?, order, rank);
+        let rounds = rounds::Rounds::of(isa, copy.cols, std::mem::take(&mut copy.data), weights, monitor)?;
+        dendrogram.rebuild(count, &rounds.run(checkpoint, monitor)?, order, rank);
     }
     Ok(dendrogram)
 }

@@ -18,9 +18,9 @@ use std::time::{Duration, Instant};
 use homonym_kernels::{Isa, Neighbour, WeightedPoints};
 use rayon::prelude::*;
 
-use super::Found;
 use super::checkpoint::{Checkpoint, Saved, fingerprint};
 use super::tournament::Tournament;
+use super::{Found, order};
 use crate::monitor::Monitor;
 use crate::{Error, Result};
 
@@ -51,9 +51,10 @@ pub(super) struct Surroundings {
 /// All clusters; those that live are at the places of `points`.
 #[derive(Debug)]
 pub(super) struct Rounds {
+    isa: Isa,
     count: usize,
     points: WeightedPoints,
-    /// The node at a place, and what it knows.
+    /// The node at a place, [`MERGED`] where it lives no more, and what it knows.
     nodes: Vec<u32>,
     known: Vec<Surroundings>,
     /// The first of each list once more, close together: most rounds look at no more.
@@ -80,10 +81,17 @@ impl Surroundings {
 }
 
 impl Rounds {
-    /// Starts from points with weights; equal ones become one cluster at once.
-    pub(super) fn of(dims: usize, coordinates: Vec<f64>, weights: &[f64]) -> Self {
+    /// Starts from points with weights; equal ones become one cluster at once, neighbours come close together.
+    pub(super) fn of(
+        isa: Isa,
+        dims: usize,
+        coordinates: Vec<f64>,
+        weights: &[f64],
+        monitor: &dyn Monitor,
+    ) -> Result<Self> {
         let count = weights.len();
         let mut rounds = Self {
+            isa,
             count,
             points: WeightedPoints::default(),
             nodes: Vec::new(),
@@ -94,16 +102,22 @@ impl Rounds {
             parents: vec![0; count],
             found: Vec::new(),
         };
-        let (firsts, weights) = rounds.merge_duplicates(dims, &coordinates, weights);
-        let distinct = firsts.iter().flat_map(|&first| &coordinates[first * dims..(first + 1) * dims]).copied();
-        rounds.points.refill(dims, distinct, weights.into_iter());
-        rounds.known = vec![Surroundings::UNKNOWN; rounds.nodes.len()];
-        rounds.nearest = vec![u32::MAX; rounds.nodes.len()];
-        rounds
+        let mut kinds = rounds.merge_duplicates(dims, &coordinates, weights);
+        let rows: Vec<usize> = kinds.iter().map(|kind| kind.first).collect();
+        let leaves = order::leaves(isa, dims, &coordinates, &rows, monitor)?;
+        kinds.iter_mut().zip(leaves).for_each(|(kind, leaf)| kind.leaf = leaf);
+        kinds.sort_by_key(|kind| kind.leaf);
+        let point = |kind: &Kind| coordinates[kind.first * dims..(kind.first + 1) * dims].iter().copied();
+        rounds.points.refill(dims, kinds.iter().flat_map(point), kinds.iter().map(|kind| kind.weight));
+        rounds.nodes = kinds.iter().map(|kind| kind.node).collect();
+        kinds.iter().enumerate().for_each(|(place, kind)| rounds.places[kind.node as usize] = place as u32);
+        rounds.known = vec![Surroundings::UNKNOWN; kinds.len()];
+        rounds.nearest = vec![u32::MAX; kinds.len()];
+        Ok(rounds)
     }
 
-    /// Merges equal points; returns the first of each kind and their weight.
-    fn merge_duplicates(&mut self, dims: usize, coordinates: &[f64], weights: &[f64]) -> (Vec<usize>, Vec<f64>) {
+    /// Merges equal points.
+    fn merge_duplicates(&mut self, dims: usize, coordinates: &[f64], weights: &[f64]) -> Vec<Kind> {
         let point = |row: usize| coordinates[row * dims..(row + 1) * dims].iter().map(|x| x + 0.0);
         let compare = |&a: &usize, &b: &usize| {
             let unequal = point(a).zip(point(b)).map(|(x, y)| x.total_cmp(&y)).find(|order| order.is_ne());
@@ -113,13 +127,12 @@ impl Rounds {
         order.par_sort_unstable_by(compare);
         let mut kinds: Vec<&[usize]> = order.chunk_by(|&a, &b| point(a).eq(point(b))).collect();
         kinds.sort_unstable_by_key(|kind| kind[0]);
-        for kind in &kinds {
+        let merged = |rows: &&[usize]| {
             let merge = |node, &other: &usize| self.record([node, other], 0.0);
-            let node = kind[1..].iter().fold(kind[0], merge);
-            self.places[node] = self.nodes.len() as u32;
-            self.nodes.push(node as u32);
-        }
-        kinds.iter().map(|kind| (kind[0], kind.iter().map(|&row| weights[row]).sum::<f64>())).unzip()
+            let node = rows[1..].iter().fold(rows[0], merge) as u32;
+            Kind { first: rows[0], node, weight: rows.iter().map(|&row| weights[row]).sum(), leaf: 0 }
+        };
+        kinds.iter().map(merged).collect()
     }
 
     /// Notes a merge and returns the node it makes.
@@ -136,12 +149,7 @@ impl Rounds {
     }
 
     /// Merges until one cluster is left, going on from a checkpoint where there is one.
-    pub(super) fn run(
-        mut self,
-        isa: Isa,
-        checkpoint: Option<&Checkpoint>,
-        monitor: &dyn Monitor,
-    ) -> Result<Vec<Found>> {
+    pub(super) fn run(mut self, checkpoint: Option<&Checkpoint>, monitor: &dyn Monitor) -> Result<Vec<Found>> {
         let fingerprint = checkpoint.map_or(0, |_| fingerprint(&self.points));
         let mut first = Tournament::of(self.points.len(), K);
         if let Some(checkpoint) = checkpoint
@@ -151,12 +159,12 @@ impl Rounds {
         }
         monitor.advance(self.found.len() as u64);
         let mut clock = Instant::now();
-        while self.points.len() > 1 {
+        while self.found.len() + 1 < self.count {
             if first.is_over() {
-                self.proceed(isa, monitor);
+                self.proceed(monitor);
             } else {
                 monitor.status(&format!("comparing all clusters, {} of {}", first.turn + 1, first.turns()));
-                first.play(isa, &self.points, None);
+                first.play(self.isa, &self.points, None);
                 if first.is_over() {
                     self.learn_first(&first);
                     first.lists = Vec::new();
@@ -167,6 +175,7 @@ impl Rounds {
                 if !first.is_over() {
                     self.learn_first(&first);
                 }
+                self.move_together();
                 checkpoint.save(fingerprint, first.turn, &self.found, &self.known, &self.changed)?;
                 clock = Instant::now();
             }
@@ -178,7 +187,7 @@ impl Rounds {
     }
 
     /// Merges what can be merged, else searches.
-    fn proceed(&mut self, isa: Isa, monitor: &dyn Monitor) {
+    fn proceed(&mut self, monitor: &dyn Monitor) {
         self.refresh();
         let changed = std::mem::take(&mut self.changed);
         let living = changed.into_iter().map(|node| self.places[node as usize]).filter(|&place| place != MERGED);
@@ -187,9 +196,12 @@ impl Rounds {
             pairs = self.reciprocal((0..self.nodes.len() as u32).collect());
         }
         if pairs.is_empty() {
-            self.search(isa, monitor);
+            self.search(monitor);
         } else {
             self.merge(&pairs);
+            if self.living() <= self.nodes.len() / 4 * 3 {
+                self.move_together();
+            }
             monitor.advance(pairs.len() as u64);
         }
     }
@@ -218,6 +230,7 @@ impl Rounds {
             }
             self.unite(nodes);
         }
+        self.move_together();
         let exists = |&node: &u32| (node as usize) < self.places.len();
         let is_sound = |(known, &own): (&Surroundings, &u32)| {
             let is_other = |place: u32| place == u32::MAX || exists(&place) && place != own;
@@ -234,6 +247,24 @@ impl Rounds {
         let list = |known: &Surroundings| known.list.map(|known| self.at_place(known));
         first.lists = if first.is_over() { Vec::new() } else { self.known.iter().flat_map(list).collect() };
         Ok(())
+    }
+
+    /// How many clusters there are.
+    fn living(&self) -> usize {
+        self.count - self.found.len()
+    }
+
+    /// Closes the gaps between living clusters; their order stays.
+    fn move_together(&mut self) {
+        let nodes = std::mem::take(&mut self.nodes);
+        let lives = |place: usize| nodes[place] != MERGED;
+        self.points.retain(lives);
+        let mut place = 0..;
+        self.known.retain(|_| lives(place.next().expect("no end")));
+        let mut place = 0..;
+        self.nearest.retain(|_| lives(place.next().expect("no end")));
+        self.nodes = nodes.into_iter().filter(|&node| node != MERGED).collect();
+        self.nodes.iter().enumerate().for_each(|(place, &node)| self.places[node as usize] = place as u32);
     }
 
     /// Brings up to date the lists whose nearest has become part of a union.
@@ -324,7 +355,8 @@ impl Rounds {
         let nodes = |places: &[u32; 2]| places.map(|place| self.nodes[place as usize]);
         let pairs: Vec<[u32; 2]> = pairs.iter().map(nodes).collect();
         let unions: Vec<Union> = pairs.into_iter().map(|pair| self.unite(pair)).collect();
-        let weights = || (0..self.points.len()).map(|place| self.points.weight(place));
+        let living = || (0..self.nodes.len()).filter(|&place| self.nodes[place] != MERGED);
+        let weights = || living().map(|place| self.points.weight(place));
         let sizes = [weights().fold(f64::INFINITY, f64::min), weights().fold(0.0, f64::max)];
         let known: Vec<Surroundings> = unions
             .par_iter()
@@ -346,12 +378,9 @@ impl Rounds {
         self.points.merge(keep, gone);
         self.nodes[keep] = node as u32;
         self.places[node] = keep as u32;
-        self.nodes.swap_remove(gone);
-        self.known.swap_remove(gone);
-        self.nearest.swap_remove(gone);
-        if let Some(&moved) = self.nodes.get(gone) {
-            self.places[moved as usize] = gone as u32;
-        }
+        self.nodes[gone] = MERGED;
+        self.known[gone] = Surroundings::UNKNOWN;
+        self.nearest[gone] = u32::MAX;
         Union { node, squared, sizes: [p.0, q.0], bounds: [p.1.bound, q.1.bound], list }
     }
 
@@ -376,9 +405,10 @@ impl Rounds {
     }
 
     /// Searches the neighbours of some of those that do not know their nearest.
-    fn search(&mut self, isa: Isa, monitor: &dyn Monitor) {
+    fn search(&mut self, monitor: &dyn Monitor) {
+        let seeks = |place: usize| self.nodes[place] != MERGED && self.known[place].nearest().is_none();
         let mut queries: Vec<u32> =
-            (0..self.known.len() as u32).filter(|&place| self.known[place as usize].nearest().is_none()).collect();
+            (0..self.nodes.len()).filter(|&place| seeks(place)).map(|place| place as u32).collect();
         let some = (queries.len() / LAZY).clamp(BATCH.start, BATCH.end);
         if some < queries.len() {
             let bound = |place: u32| self.known[place as usize].bound;
@@ -386,7 +416,7 @@ impl Rounds {
             queries.truncate(some);
             queries.sort_unstable();
         }
-        monitor.status(&format!("searching for {} of {} clusters", queries.len(), self.known.len()));
+        monitor.status(&format!("searching for {} of {} clusters", queries.len(), self.living()));
         // What is left of the lists makes the search choosy from its start.
         let living = |&place: &u32| {
             let Surroundings { list, bound } = self.known[place as usize];
@@ -398,12 +428,22 @@ impl Rounds {
         queries
             .par_chunks(CHUNK)
             .zip(found.par_chunks_mut(CHUNK * K))
-            .for_each(|(queries, found)| self.points.nearest(isa, queries, 0..self.points.len(), None, found));
+            .for_each(|(queries, found)| self.points.nearest(self.isa, queries, 0..self.points.len(), None, found));
         for (&query, list) in queries.iter().zip(found.chunks_exact(K)) {
             let list: [Neighbour; K] = list.try_into().expect("chunks of K");
             self.learn(query as usize, self.surroundings(&list, list[K - 1].squared));
         }
     }
+}
+
+/// Points that are equal.
+struct Kind {
+    first: usize,
+    /// The cluster of all.
+    node: u32,
+    weight: f64,
+    /// See [`order::leaves`].
+    leaf: u32,
 }
 
 /// A new cluster and what its parts knew.

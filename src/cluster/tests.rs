@@ -50,9 +50,8 @@ fn check_greedy(points: &Matrix<f64>, tree: &Dendrogram, tolerance: f64) {
 
 /// As [`linkage`] does for large sets.
 fn by_rounds(points: &Matrix<f64>) -> Dendrogram {
-    let found = Rounds::of(points.cols, points.data.clone(), &vec![1.0; points.rows])
-        .run(Isa::chosen().unwrap(), None, &())
-        .unwrap();
+    let (isa, weights) = (Isa::chosen().unwrap(), vec![1.0; points.rows]);
+    let found = Rounds::of(isa, points.cols, points.data.clone(), &weights, &()).unwrap().run(None, &()).unwrap();
     let mut tree = Dendrogram::default();
     tree.rebuild(points.rows, &found, &mut Vec::new(), &mut Vec::new());
     tree

@@ -21,6 +21,8 @@ pub(crate) unsafe fn run<K: Kernel>(kernel: K) -> K::Output {
 
 impl Simd for Avx2 {
     type F = __m256;
+    type Bytes = __m256i;
+    type Sums = __m256i;
     const LANES: usize = 8;
     const REGISTERS: usize = 16;
 
@@ -113,6 +115,26 @@ impl Simd for Avx2 {
             let biased = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
             _mm256_castsi256_ps(_mm256_slli_epi32::<23>(biased))
         })
+    }
+    #[inline(always)]
+    fn sums(self, pair: i32) -> __m256i {
+        proven!(_mm256_set1_epi32(pair))
+    }
+    #[inline(always)]
+    fn splat_bytes(self, four: i32) -> __m256i {
+        proven!(_mm256_set1_epi32(four))
+    }
+    #[inline(always)]
+    fn add_products(self, sums: __m256i, a: __m256i, b: __m256i) -> __m256i {
+        proven!(_mm256_add_epi16(sums, _mm256_maddubs_epi16(a, b)))
+    }
+    #[inline(always)]
+    fn sum_pairs(self, sums: __m256i) -> __m256 {
+        proven!(_mm256_cvtepi32_ps(_mm256_madd_epi16(sums, _mm256_set1_epi16(1))))
+    }
+    #[inline(always)]
+    unsafe fn load_bytes(self, from: *const u8) -> __m256i {
+        proven!(_mm256_loadu_si256(from.cast()))
     }
     #[inline(always)]
     fn prefetch(self, at: *const f32) {

@@ -24,6 +24,8 @@ pub(crate) unsafe fn run<K: Kernel>(kernel: K) -> K::Output {
 
 impl Simd for Avx512 {
     type F = __m512;
+    type Bytes = __m512i;
+    type Sums = __m512i;
     const LANES: usize = 16;
     const REGISTERS: usize = 32;
 
@@ -103,6 +105,26 @@ impl Simd for Avx512 {
     #[inline(always)]
     fn pow2(self, n: __m512) -> __m512 {
         proven!(_mm512_scalef_ps(_mm512_set1_ps(1.0), n))
+    }
+    #[inline(always)]
+    fn sums(self, pair: i32) -> __m512i {
+        proven!(_mm512_set1_epi32(pair))
+    }
+    #[inline(always)]
+    fn splat_bytes(self, four: i32) -> __m512i {
+        proven!(_mm512_set1_epi32(four))
+    }
+    #[inline(always)]
+    fn add_products(self, sums: __m512i, a: __m512i, b: __m512i) -> __m512i {
+        proven!(_mm512_add_epi16(sums, _mm512_maddubs_epi16(a, b)))
+    }
+    #[inline(always)]
+    fn sum_pairs(self, sums: __m512i) -> __m512 {
+        proven!(_mm512_cvtepi32_ps(_mm512_madd_epi16(sums, _mm512_set1_epi16(1))))
+    }
+    #[inline(always)]
+    unsafe fn load_bytes(self, from: *const u8) -> __m512i {
+        proven!(_mm512_loadu_si512(from.cast()))
     }
     #[inline(always)]
     fn prefetch(self, at: *const f32) {

@@ -13,6 +13,8 @@ pub(crate) fn run<K: Kernel>(kernel: K) -> K::Output {
 
 impl Simd for Portable {
     type F = f32x8;
+    type Bytes = [u8; 32];
+    type Sums = [i16; 16];
     const LANES: usize = 8;
     const REGISTERS: usize = 8; // sixteen of four lanes, on the baselines of both x86-64 and AArch64 or fewer
 
@@ -89,6 +91,29 @@ impl Simd for Portable {
     #[inline(always)]
     fn pow2(self, n: f32x8) -> f32x8 {
         f32x8::new(n.to_array().map(|n| f32::from_bits(((n as i32 + 127) as u32) << 23)))
+    }
+    #[inline(always)]
+    fn sums(self, pair: i32) -> [i16; 16] {
+        std::array::from_fn(|i| (pair >> (16 * (i % 2))) as i16)
+    }
+    #[inline(always)]
+    fn splat_bytes(self, four: i32) -> [u8; 32] {
+        let four = four.to_le_bytes();
+        std::array::from_fn(|i| four[i % 4])
+    }
+    #[inline(always)]
+    fn add_products(self, sums: [i16; 16], a: [u8; 32], b: [u8; 32]) -> [i16; 16] {
+        let product = |i: usize| i16::from(a[i]) * i16::from(b[i] as i8);
+        std::array::from_fn(|i| sums[i].wrapping_add(product(2 * i).saturating_add(product(2 * i + 1))))
+    }
+    #[inline(always)]
+    fn sum_pairs(self, sums: [i16; 16]) -> f32x8 {
+        f32x8::from(std::array::from_fn::<f32, 8, _>(|i| (i32::from(sums[2 * i]) + i32::from(sums[2 * i + 1])) as f32))
+    }
+    #[inline(always)]
+    unsafe fn load_bytes(self, from: *const u8) -> [u8; 32] {
+        // SAFETY: the caller vouches for 32 bytes.
+        unsafe { from.cast::<[u8; 32]>().read_unaligned() }
     }
     #[inline(always)]
     unsafe fn pick(self, low: *const f32, high: *const f32, index: f32x8) -> f32x8 {

@@ -153,7 +153,7 @@ fn one(
         }
     };
     let tracks: Vec<Track> = rows.iter().zip(&map).map(track).collect();
-    let leaves = leaves(tree);
+    let leaves = tree.leaves();
     let (distances, farthest) = distances(points, rows, &leaves);
     let labels: Vec<usize> = tracks.iter().map(|track| track.cluster).collect();
     Name {
@@ -182,28 +182,6 @@ fn address(base: &str, path: &str) -> String {
         }
     }
     address
-}
-
-/// Points in the order of the dendrogram, the larger branch first.
-fn leaves(tree: &Dendrogram) -> Vec<usize> {
-    let count = tree.points();
-    let size = |node: usize| if node < count { 1 } else { tree.merges()[node - count].size };
-    let mut order = Vec::with_capacity(count);
-    let mut open = if count == 0 { Vec::new() } else { vec![count + tree.merges().len() - 1] };
-    while let Some(node) = open.pop() {
-        if node < count {
-            order.push(node);
-        } else {
-            let merge = tree.merges()[node - count];
-            let (first, second) = if size(merge.left) >= size(merge.right) {
-                (merge.left, merge.right)
-            } else {
-                (merge.right, merge.left)
-            };
-            open.extend([second, first]);
-        }
-    }
-    order
 }
 
 fn distances(points: &Matrix<f32>, rows: &[usize], leaves: &[usize]) -> (Option<Vec<u8>>, f64) {
@@ -367,7 +345,7 @@ mod tests {
     fn the_data_hold_the_tree_and_the_distances() {
         let points = Matrix::new(4, 1, vec![0.0f32, 10.0, 1.0, 12.0]);
         let tree = linkage(&points, &()).unwrap();
-        let order = leaves(&tree);
+        let order = tree.leaves();
         assert_eq!(order, [0, 2, 1, 3]);
         let (bytes, farthest) = distances(&points, &[0, 1, 2, 3], &order);
         assert_eq!((farthest, bytes.unwrap()[0]), (12.0, 21));

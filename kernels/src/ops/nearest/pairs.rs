@@ -165,13 +165,11 @@ impl Fill<'_> {
             let places: [usize; Q] = std::array::from_fn(|q| (number * Q + q).min(count - 1));
             let queries = places.map(|place| &panel.queries[place * panel.dims..(place + 1) * panel.dims]);
             for start in (0..count).step_by(VECTORS * S::LANES) {
-                let [heads, tails] = [&panel.heads, &panel.tails].map(|column| vectors(simd, column, start));
-                let mut norms = heads;
-                (0..VECTORS).for_each(|v| norms[v] = simd.add(heads[v], tails[v]));
+                let norms = vectors(simd, &panel.squares, start);
                 let sums = products(simd, panel, queries, start, norms);
                 let inverse = vectors(simd, &panel.inverse, start);
                 for (q, row) in rows.chunks_exact_mut(stride).enumerate() {
-                    let square = simd.splat(panel.heads[places[q]] + panel.tails[places[q]]);
+                    let square = simd.splat(panel.squares[places[q]]);
                     let own = simd.splat(panel.inverse[places[q]]);
                     let row = &mut row[start..start + VECTORS * S::LANES];
                     for (v, row) in row.chunks_exact_mut(S::LANES).enumerate() {

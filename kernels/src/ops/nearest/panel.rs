@@ -1,40 +1,40 @@
 //! The f32 copy that filters: points in blocks of 64, coordinate by coordinate.
 
+use super::bytes::Bytes;
 use crate::buffer::Buffer;
 
 /// Points of a block: whole vectors of every instruction set.
 pub(super) const BLOCK: usize = 64;
 /// The norm of a place without a point: farther than anything, yet finite, so that no sum is undefined.
 pub(super) const ABSENT: f32 = 1e30;
-/// Points from which on looking at half of the coordinates first is worth their sorting.
-const SORTED: usize = 1024;
+/// Points, and coordinates, from which on a copy in bytes is worth its making.
+const MANY: usize = 1024;
+const LONG: usize = 16;
 
-/// Where the f32 copy lies: `(x − centre)·scale`, coordinates in the order given, if one is.
+/// Where the f32 copy lies: `(x − centre)·scale`.
 #[derive(Clone, Debug, Default)]
 struct Frame {
     centre: Vec<f64>,
     scale: f64,
-    order: Vec<usize>,
 }
 
 /// The copy and what the filter needs beside it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Panel {
     pub(super) dims: usize,
-    /// How many coordinates are looked at first.
-    pub(super) head: usize,
     frame: Frame,
     /// Blocks × dims × 64.
     pub(super) values: Buffer,
     /// `−2·x`, point after point: what a query is multiplied from.
     pub(super) queries: Vec<f32>,
-    /// Squared norm in the first `head` coordinates, and in the others, by place.
-    pub(super) heads: Vec<f32>,
-    pub(super) tails: Vec<f32>,
+    /// Squared norm by place.
+    pub(super) squares: Vec<f32>,
     /// `1/(2·weight)` by place.
     pub(super) inverse: Vec<f32>,
     /// The largest norm of a block that there has been.
     pub(super) radius: Vec<f32>,
+    /// Where there is much to filter.
+    pub(super) bytes: Option<Bytes>,
 }
 
 impl Panel {
@@ -42,19 +42,22 @@ impl Panel {
     pub(super) fn fit(&mut self, dims: usize, coordinates: &[f64], weights: &[f64]) {
         let blocks = weights.len().div_ceil(BLOCK);
         self.dims = dims;
-        self.head = if dims >= 16 && weights.len() >= SORTED { dims.div_ceil(2) } else { dims };
-        self.frame.fit(dims, coordinates, self.head < dims);
+        self.frame.fit(dims, coordinates);
         self.values.reset(blocks * dims * BLOCK);
         self.queries.clear();
         self.queries.resize(weights.len() * dims, 0.0);
-        for (column, value) in [(&mut self.heads, ABSENT), (&mut self.tails, 0.0), (&mut self.inverse, 0.5)] {
+        for (column, value) in [(&mut self.squares, ABSENT), (&mut self.inverse, 0.5)] {
             column.clear();
             column.resize(blocks * BLOCK, value);
         }
         self.radius.clear();
         self.radius.resize(blocks, 0.0);
+        self.bytes = None;
         for (place, &weight) in weights.iter().enumerate() {
             self.set(place, &coordinates[place * dims..(place + 1) * dims], weight);
+        }
+        if weights.len() >= MANY && dims >= LONG {
+            self.bytes = Bytes::of(self);
         }
     }
 
@@ -63,38 +66,23 @@ impl Panel {
         let (column, dims) = (self.column(place), self.dims);
         let query = &mut self.queries[place * dims..(place + 1) * dims];
         self.frame.apply(point, query);
-        let squares = [square(&query[..self.head]), square(&query[self.head..])];
-        for (seen, value) in self.values.iter_mut().skip(column).step_by(BLOCK).zip(query) {
+        let square = square(query);
+        for (seen, value) in self.values.iter_mut().skip(column).step_by(BLOCK).zip(&mut *query) {
             *seen = *value;
             *value *= -2.0;
         }
-        [self.heads[place], self.tails[place]] = squares;
+        self.squares[place] = square;
         self.inverse[place] = (0.5 / weight) as f32;
         let radius = &mut self.radius[place / BLOCK];
-        *radius = radius.max((squares[0] + squares[1]).sqrt());
+        *radius = radius.max(square.sqrt());
+        if let Some(bytes) = &mut self.bytes {
+            bytes.set(place, query);
+        }
     }
 
-    /// Moves the last point to `hole`.
-    pub(super) fn swap_remove(&mut self, hole: usize, last: usize) {
-        let (to, from) = (self.column(hole), self.column(last));
-        for k in 0..self.dims {
-            self.values[to + k * BLOCK] = self.values[from + k * BLOCK];
-        }
-        self.queries.copy_within(last * self.dims..(last + 1) * self.dims, hole * self.dims);
-        self.queries.truncate(last * self.dims);
-        let norm = (self.heads[last] + self.tails[last]).sqrt();
-        for column in [&mut self.heads, &mut self.tails, &mut self.inverse] {
-            column[hole] = column[last];
-        }
-        self.radius[hole / BLOCK] = self.radius[hole / BLOCK].max(norm);
-        self.heads[last] = ABSENT;
-        if last.is_multiple_of(BLOCK) {
-            let blocks = last / BLOCK;
-            self.radius.truncate(blocks);
-            for column in [&mut self.heads, &mut self.tails, &mut self.inverse] {
-                column.truncate(blocks * BLOCK);
-            }
-        }
+    /// Leaves a place without a point.
+    pub(super) fn remove(&mut self, place: usize) {
+        self.squares[place] = ABSENT;
     }
 
     /// Where the first coordinate of a place is; the others follow at steps of [`BLOCK`].
@@ -140,21 +128,14 @@ fn square(x: &[f32]) -> f32 {
 impl Frame {
     /// Writes a point as the frame sees it.
     fn apply(&self, point: &[f64], seen: &mut [f32]) {
-        if self.order.is_empty() {
-            for ((seen, x), centre) in seen.iter_mut().zip(point).zip(&self.centre) {
-                *seen = ((x - centre) * self.scale) as f32;
-            }
-        } else {
-            for (seen, &i) in seen.iter_mut().zip(&self.order) {
-                *seen = ((point[i] - self.centre[i]) * self.scale) as f32;
-            }
+        for ((seen, x), centre) in seen.iter_mut().zip(point).zip(&self.centre) {
+            *seen = ((x - centre) * self.scale) as f32;
         }
     }
 
-    /// The mean as centre, the largest coordinate between a half and one; coordinates by decreasing variance if asked for.
-    fn fit(&mut self, dims: usize, coordinates: &[f64], sorted: bool) {
-        let Self { centre, scale, order } = self;
-        order.clear();
+    /// The mean as centre, the largest coordinate between a half and one.
+    fn fit(&mut self, dims: usize, coordinates: &[f64]) {
+        let Self { centre, scale } = self;
         centre.clear();
         centre.resize(dims, 0.0);
         let count = (coordinates.len() / dims.max(1)) as f64;
@@ -174,14 +155,5 @@ impl Frame {
             largest = lanes.into_iter().fold(largest, f64::max);
         }
         *scale = if largest > 0.0 { (-largest.log2().ceil()).min(1000.0).exp2() } else { 1.0 };
-        if sorted {
-            let mut variance = vec![0.0; dims];
-            for point in points() {
-                let scaled = centre.iter().zip(point).map(|(c, x)| (x - c) * *scale);
-                variance.iter_mut().zip(scaled).for_each(|(sum, x)| *sum += x * x);
-            }
-            order.extend(0..dims);
-            order.sort_by(|&a, &b| variance[b].total_cmp(&variance[a]));
-        }
     }
 }

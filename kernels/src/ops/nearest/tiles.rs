@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::bytes::Bytes;
 use super::panel::{ABSENT, BLOCK, Panel, TINY};
 use super::{Neighbour, WeightedPoints};
 use crate::simd::{Kernel, Simd};
@@ -38,11 +39,12 @@ struct Scan<'a> {
 struct Tile<const Q: usize> {
     norms: [f32; Q],
     inverses: [f32; Q],
-    /// Squared norms in the first coordinates and in all.
-    squares: [[f32; Q]; 2],
+    squares: [f32; Q],
+    /// By how much the bytes of each miss it.
+    errors: [f32; Q],
     /// The k-th lowest distances so far, in the unit of the copy.
     bests: [f32; Q],
-    /// Below these a candidate of the present block passes, by the first coordinates and by all.
+    /// Below these a candidate of the present block passes, by its bytes and in f32.
     limits: [[f32; Q]; 2],
 }
 
@@ -72,13 +74,14 @@ impl Scan<'_> {
     #[inline(always)]
     fn run<S: Simd, const Q: usize, const MUTUAL: bool>(mut self, simd: S) {
         let Search { points: WeightedPoints { panel, .. }, queries, blocks, .. } = &self.search;
-        let mut values = vec![0.0; queries.len().next_multiple_of(Q) * panel.dims];
-        for (queries, values) in queries.chunks(Q).zip(values.chunks_exact_mut((Q * panel.dims).max(1))) {
-            for (q, &place) in queries.iter().enumerate() {
-                let query = &panel.queries[place as usize * panel.dims..(place as usize + 1) * panel.dims];
-                values.chunks_exact_mut(Q).zip(query).for_each(|(values, &value)| values[q] = value);
-            }
-        }
+        let values = Tiled::of(queries, Q, panel.dims, |place, values| {
+            let query = &panel.queries[place * panel.dims..(place + 1) * panel.dims];
+            values.iter_mut().step_by(Q).zip(query).for_each(|(value, &x)| *value = x);
+        });
+        let bytes = panel.bytes.as_ref().map(|bytes| {
+            let query = |place, to: &mut [i32]| bytes.query(place, Q, to);
+            (bytes, Tiled::of(queries, Q, 1 + bytes.steps, query))
+        });
         let found = self.search.found.chunks(self.k * Q);
         let tiles = queries.chunks(Q).zip(found).map(|(queries, found)| Tile::of(panel, queries, found, self.k));
         let mut tiles: Vec<Tile<Q>> = tiles.collect();
@@ -87,8 +90,8 @@ impl Scan<'_> {
         let first = (queries[0] as usize / BLOCK).clamp(start, end);
         for block in (first..end).chain(start..first) {
             for (number, tile) in tiles.iter_mut().enumerate() {
-                let values = &values[number * Q * panel.dims..(number + 1) * Q * panel.dims];
-                self.block::<S, Q, MUTUAL>(simd, number, tile, values, block);
+                let bytes = bytes.as_ref().map(|(bytes, queries)| (*bytes, queries.of_tile(number)));
+                self.block::<S, Q, MUTUAL>(simd, number, tile, values.of_tile(number), bytes, block);
             }
         }
     }
@@ -101,10 +104,11 @@ impl Scan<'_> {
         number: usize,
         tile: &mut Tile<Q>,
         values: &[f32],
+        bytes: Option<(&Bytes, &[i32])>,
         block: usize,
     ) {
         let panel = &self.search.points.panel;
-        let (dims, head) = (panel.dims, panel.head);
+        let dims = panel.dims;
         assert!(values.len() == Q * dims && BLOCK.is_multiple_of(VECTORS * S::LANES), "tiles within a block");
         let candidates = &panel.values[block * dims * BLOCK..(block + 1) * dims * BLOCK];
         tile.limit::<MUTUAL>(panel, block);
@@ -116,23 +120,30 @@ impl Scan<'_> {
                 let bests = vectors(simd, &self.bests, start - self.search.blocks.start * BLOCK);
                 theirs = bests.map(|best| simd.sub(theirs[0], best));
             }
-            let mut acc = [vectors(simd, &panel.heads, start); Q];
-            products(simd, &mut acc, values, candidates, part, 0..head);
-            if head < dims {
-                let excess = tile.excess::<S, MUTUAL>(simd, &acc, inverse, theirs);
-                if !any(simd, &excess, &tile.limits[0]) {
+            let squares = vectors(simd, &panel.squares, start);
+            if let Some((bytes, queries)) = bytes {
+                let (sums, unit) = (bytes.products::<S, Q>(simd, queries, start), simd.splat(bytes.unit()));
+                let mut gap = simd.splat(0.0);
+                for q in 0..Q {
+                    let mut acc = squares;
+                    for v in 0..VECTORS {
+                        acc[v] = simd.mul_add(unit, simd.sum_pairs(sums[q][v]), squares[v]);
+                    }
+                    let excess = tile.excess::<S, MUTUAL>(simd, q, acc, inverse, theirs);
+                    gap = widest(simd, gap, tile.limits[0][q], excess);
+                }
+                if simd.greater(gap, simd.splat(0.0)) == 0 {
                     continue;
                 }
-                let tails = vectors(simd, &panel.tails, start);
-                for q in 0..Q {
-                    for v in 0..VECTORS {
-                        acc[q][v] = simd.add(acc[q][v], tails[v]);
-                    }
-                }
-                products(simd, &mut acc, values, candidates, part, head..dims);
             }
-            let excess = tile.excess::<S, MUTUAL>(simd, &acc, inverse, theirs);
-            if any(simd, &excess, &tile.limits[1]) {
+            let mut excess = [squares; Q];
+            products(simd, &mut excess, values, candidates, part);
+            let mut gap = simd.splat(0.0);
+            for q in 0..Q {
+                excess[q] = tile.excess::<S, MUTUAL>(simd, q, excess[q], inverse, theirs);
+                gap = widest(simd, gap, tile.limits[1][q], excess[q]);
+            }
+            if simd.greater(gap, simd.splat(0.0)) != 0 {
                 for q in 0..Q {
                     for v in 0..VECTORS {
                         let mut bits = simd.greater(simd.splat(tile.limits[1][q]), excess[q][v]);
@@ -175,6 +186,29 @@ impl Scan<'_> {
     }
 }
 
+/// Numbers of queries, so many of each, tile after tile: the first of all queries of a tile, then the second of all.
+struct Tiled<T> {
+    of_a_tile: usize,
+    values: Vec<T>,
+}
+
+impl<T: Copy + Default> Tiled<T> {
+    /// `write` puts those of a place at every `size`th number.
+    #[inline(always)]
+    fn of(queries: &[u32], size: usize, count: usize, write: impl Fn(usize, &mut [T])) -> Self {
+        let of_a_tile = size * count;
+        let mut values = vec![T::default(); queries.len().div_ceil(size) * of_a_tile];
+        for (number, &place) in queries.iter().enumerate() {
+            write(place as usize, &mut values[number / size * of_a_tile + number % size..]);
+        }
+        Self { of_a_tile, values }
+    }
+
+    fn of_tile(&self, number: usize) -> &[T] {
+        &self.values[number * self.of_a_tile..(number + 1) * self.of_a_tile]
+    }
+}
+
 /// Puts a neighbour among the nearest, if it is one of them.
 #[inline(always)]
 fn keep(found: &mut [Neighbour], neighbour: Neighbour) -> bool {
@@ -203,11 +237,12 @@ impl<const Q: usize> Tile<Q> {
     #[inline(always)]
     fn of(panel: &Panel, queries: &[u32], found: &[Neighbour], k: usize) -> Self {
         let [none, far] = [[0.0; Q], [ABSENT; Q]];
-        let mut tile = Self { norms: none, inverses: [0.5; Q], squares: [far; 2], bests: none, limits: [none; 2] };
+        let (squares, inverses, limits) = (far, [0.5; Q], [none; 2]);
+        let mut tile = Self { norms: none, inverses, squares, errors: none, bests: none, limits };
         for (q, (&place, found)) in queries.iter().zip(found.chunks(k)).enumerate() {
-            let (head, tail) = (panel.heads[place as usize], panel.tails[place as usize]);
-            (tile.squares[0][q], tile.squares[1][q]) = (head, head + tail);
-            tile.norms[q] = (head + tail).sqrt();
+            tile.squares[q] = panel.squares[place as usize];
+            tile.norms[q] = tile.squares[q].sqrt();
+            tile.errors[q] = panel.bytes.as_ref().map_or(0.0, |bytes| bytes.errors[place as usize]);
             tile.inverses[q] = panel.inverse[place as usize];
             tile.bests[q] = panel.best(found);
         }
@@ -218,12 +253,14 @@ impl<const Q: usize> Tile<Q> {
     #[inline(always)]
     fn limit<const MUTUAL: bool>(&mut self, panel: &Panel, block: usize) {
         let (radius, slack) = (panel.radius[block], panel.slack());
+        let error = panel.bytes.as_ref().map_or(0.0, |bytes| bytes.error[block]);
         for q in 0..Q {
             let reach = self.norms[q] + radius;
             let own = if MUTUAL { 0.0 } else { self.bests[q] * self.inverses[q] };
             let least = own + slack * reach * reach + TINY;
-            self.limits[0][q] = least - self.squares[0][q];
-            self.limits[1][q] = least - self.squares[1][q];
+            let rounding = 2.0 * (self.errors[q] * radius + (self.norms[q] + self.errors[q]) * error);
+            self.limits[0][q] = least + rounding - self.squares[q];
+            self.limits[1][q] = least - self.squares[q];
         }
     }
 
@@ -233,18 +270,17 @@ impl<const Q: usize> Tile<Q> {
     fn excess<S: Simd, const MUTUAL: bool>(
         &self,
         simd: S,
-        acc: &[[S::F; VECTORS]; Q],
+        q: usize,
+        acc: [S::F; VECTORS],
         inverse: [S::F; VECTORS],
         theirs: [S::F; VECTORS],
-    ) -> [[S::F; VECTORS]; Q] {
-        let mut excess = *acc;
-        for q in 0..Q {
-            let (best, own) = (simd.splat(-self.bests[q]), simd.splat(self.inverses[q]));
-            for v in 0..VECTORS {
-                let (best, inverse) =
-                    if MUTUAL { (simd.min(best, theirs[v]), simd.add(inverse[v], own)) } else { (best, inverse[v]) };
-                excess[q][v] = simd.mul_add(best, inverse, acc[q][v]);
-            }
+    ) -> [S::F; VECTORS] {
+        let (best, own) = (simd.splat(-self.bests[q]), simd.splat(self.inverses[q]));
+        let mut excess = acc;
+        for v in 0..VECTORS {
+            let (best, inverse) =
+                if MUTUAL { (simd.min(best, theirs[v]), simd.add(inverse[v], own)) } else { (best, inverse[v]) };
+            excess[v] = simd.mul_add(best, inverse, acc[v]);
         }
         excess
     }
@@ -262,7 +298,7 @@ pub(super) fn vectors<S: Simd>(simd: S, column: &[f32], start: usize) -> [S::F; 
     vectors
 }
 
-/// `acc[q][v] += Σ_k values[q, k]·candidates[k, v]`, over some coordinates.
+/// `acc[q][v] += Σ_k values[q, k]·candidates[k, v]`.
 #[inline(always)]
 fn products<S: Simd, const Q: usize>(
     simd: S,
@@ -270,19 +306,19 @@ fn products<S: Simd, const Q: usize>(
     values: &[f32],
     candidates: &[f32],
     part: usize,
-    coordinates: Range<usize>,
 ) {
-    assert!(values.len() >= coordinates.end * Q && candidates.len() >= coordinates.end * BLOCK, "all coordinates");
+    let dims = values.len() / Q;
+    assert!(candidates.len() >= dims * BLOCK, "all coordinates");
     let mut sums = *acc;
-    for k in coordinates {
+    for k in 0..dims {
         let mut b = [simd.splat(0.0); VECTORS];
         for v in 0..VECTORS {
-            // SAFETY: `k < end`; a row of candidates holds BLOCK values, of which the tile's are within the block (checked
+            // SAFETY: `k < dims`; a row of candidates holds BLOCK values, of which the tile's are within the block (checked
             // by `block`).
             b[v] = unsafe { simd.load(candidates.as_ptr().add(k * BLOCK + part + v * S::LANES)) };
         }
         for q in 0..Q {
-            // SAFETY: `k < end`; a row of queries holds Q values.
+            // SAFETY: `k < dims`; a row of queries holds Q values.
             let a = simd.splat(unsafe { *values.as_ptr().add(k * Q + q) });
             for v in 0..VECTORS {
                 sums[q][v] = simd.mul_add(a, b[v], sums[q][v]);
@@ -292,13 +328,9 @@ fn products<S: Simd, const Q: usize>(
     *acc = sums;
 }
 
-/// Whether any candidate of the tile is below the limit of its query.
+/// By how much candidates are below the limit of a query, or `gap` where that is more.
 #[inline(always)]
-fn any<S: Simd, const Q: usize>(simd: S, excess: &[[S::F; VECTORS]; Q], limits: &[f32; Q]) -> bool {
-    let mut gap = simd.splat(0.0);
-    for q in 0..Q {
-        let least = excess[q].into_iter().reduce(|a, b| simd.min(a, b)).expect("VECTORS > 0");
-        gap = simd.max(gap, simd.sub(simd.splat(limits[q]), least));
-    }
-    simd.greater(gap, simd.splat(0.0)) != 0
+fn widest<S: Simd>(simd: S, gap: S::F, limit: f32, excess: [S::F; VECTORS]) -> S::F {
+    let least = excess.into_iter().reduce(|a, b| simd.min(a, b)).expect("VECTORS > 0");
+    simd.max(gap, simd.sub(simd.splat(limit), least))
 }
