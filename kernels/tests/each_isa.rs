@@ -491,7 +491,7 @@ fn neighbours(coordinates: &[f64], weights: &[f64], of: usize, label: impl Fn(us
 #[test]
 fn neighbours_match_their_definition() {
     each_isa(|isa| {
-        for (count, dims) in [(3, 1), (50, 3), (96, 32), (145, 7), (200, 256), (1030, 33), (1100, 16)] {
+        for (count, dims) in [(3, 1), (50, 3), (96, 32), (145, 7), (200, 256), (1030, 33), (2060, 16)] {
             let (coordinates, weights) = weighted_points(count, dims);
             let mut points = WeightedPoints::default();
             points.refill(dims, coordinates.iter().copied(), weights.iter().copied());
@@ -520,7 +520,7 @@ fn neighbours_match_their_definition() {
 #[test]
 fn neighbours_are_found_at_the_limits_of_bytes() {
     each_isa(|isa| {
-        for (count, dims) in [(1050, 16), (1100, 34), (1024, 300)] {
+        for (count, dims) in [(2050, 16), (2100, 34), (2048, 300)] {
             // Where sums of two products are as large as they come: points at the corners of squares, and a little noise.
             let mut values = Values::new(dims as u64);
             let mut coordinates: Vec<f64> = (0..count * dims).map(|_| 0.003 * f64::from(values.next())).collect();
@@ -551,10 +551,10 @@ fn neighbours_are_found_at_the_limits_of_bytes() {
 fn neighbours_are_those_that_merges_leave() {
     each_isa(|isa| {
         let dims = 20;
-        let (mut coordinates, mut weights) = weighted_points(2500, dims);
+        let (mut coordinates, mut weights) = weighted_points(4500, dims);
         let mut points = WeightedPoints::default();
         points.refill(dims, coordinates.iter().copied(), weights.iter().copied());
-        // The last rounds are too small for bytes.
+        // The last rounds leave too few for bytes.
         for round in 0..4 {
             let mut living = vec![true; weights.len()];
             for keep in (0..weights.len() - 3).step_by(3) {
@@ -595,7 +595,7 @@ fn neighbours_are_those_that_merges_leave() {
 #[test]
 fn mutual_neighbours_are_those_of_both_sides() {
     each_isa(|isa| {
-        for (count, dims) in [(65, 1), (200, 32), (333, 7), (1100, 16)] {
+        for (count, dims) in [(65, 1), (200, 32), (333, 7), (2100, 16)] {
             let (coordinates, weights) = weighted_points(count, dims);
             let mut points = WeightedPoints::default();
             points.refill(dims, coordinates.into_iter(), weights.into_iter());

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use homonym_kernels::{Neighbour, WeightedPoints};
 
 use super::Found;
-use super::rounds::{K, Surroundings};
+use super::surroundings::{K, Surroundings};
 use crate::output::{self, write_whole};
 use crate::{Error, Result};
 

@@ -25,13 +25,14 @@
 //! Ward's distance is reducible (a union is no nearer to C than the nearer of its parts), so any two clusters that are
 //! each other's nearest may be merged at once. Small sets are merged along a nearest-neighbour chain (`chain.rs`) with the
 //! distances of all pairs at hand, large ones in rounds (`rounds.rs`), which keep centroids and sizes alone, O(n·d) memory.
-//! Both leave the search of neighbours to a kernel that filters in f32 and decides in f64.
+//! Both leave the search of neighbours to a kernel that filters in bytes and f32 and decides in f64.
 
 mod chain;
 mod checkpoint;
 mod dendrogram;
 mod order;
 mod rounds;
+mod surroundings;
 pub(crate) mod tournament;
 
 pub use checkpoint::Checkpoint;

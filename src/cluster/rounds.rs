@@ -19,13 +19,12 @@ use homonym_kernels::{Isa, Neighbour, WeightedPoints};
 use rayon::prelude::*;
 
 use super::checkpoint::{Checkpoint, Saved, fingerprint};
+use super::surroundings::{K, Surroundings, Union};
 use super::tournament::Tournament;
 use super::{Found, order};
 use crate::monitor::Monitor;
 use crate::{Error, Result};
 
-/// Neighbours kept for each cluster.
-pub(super) const K: usize = 8;
 /// Queries that one thread searches at a time.
 const CHUNK: usize = 96;
 /// Queries of one search: enough for all threads, few enough to hear of an interruption soon.
@@ -38,15 +37,6 @@ const SCANNED: usize = 4096;
 const SAVED_EVERY: Duration = Duration::from_secs(60);
 /// Where a node is that has become part of another.
 const MERGED: u32 = u32::MAX;
-
-/// What a cluster knows of its surroundings. Places of the list are *nodes* of the tree.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Surroundings {
-    /// Nearest first; what has been merged since stands for the union it is in.
-    pub(super) list: [Neighbour; K],
-    /// Least squared distance to any cluster without a part in the list.
-    pub(super) bound: f64,
-}
 
 /// All clusters; those that live are at the places of `points`.
 #[derive(Debug)]
@@ -65,19 +55,6 @@ pub(super) struct Rounds {
     places: Vec<u32>,
     parents: Vec<u32>,
     found: Vec<Found>,
-}
-
-impl Surroundings {
-    const UNKNOWN: Self = Self { list: [Neighbour::NONE; K], bound: 0.0 };
-
-    fn nearest(&self) -> Option<Neighbour> {
-        Some(self.list[0]).filter(|nearest| nearest.squared <= self.bound && nearest.place != u32::MAX)
-    }
-
-    /// No neighbour is nearer than this.
-    fn least(&self) -> f64 {
-        self.list[0].squared.min(self.bound)
-    }
 }
 
 impl Rounds {
@@ -199,7 +176,7 @@ impl Rounds {
             self.search(monitor);
         } else {
             self.merge(&pairs);
-            if self.living() <= self.nodes.len() / 4 * 3 {
+            if self.living() <= self.nodes.len() / 2 {
                 self.move_together();
             }
             monitor.advance(pairs.len() as u64);
@@ -355,9 +332,11 @@ impl Rounds {
         let nodes = |places: &[u32; 2]| places.map(|place| self.nodes[place as usize]);
         let pairs: Vec<[u32; 2]> = pairs.iter().map(nodes).collect();
         let unions: Vec<Union> = pairs.into_iter().map(|pair| self.unite(pair)).collect();
-        let living = || (0..self.nodes.len()).filter(|&place| self.nodes[place] != MERGED);
-        let weights = || living().map(|place| self.points.weight(place));
-        let sizes = [weights().fold(f64::INFINITY, f64::min), weights().fold(0.0, f64::max)];
+        let weights = || {
+            let places = (0..self.nodes.len()).into_par_iter().with_min_len(SCANNED);
+            places.filter(|&place| self.nodes[place] != MERGED).map(|place| self.points.weight(place))
+        };
+        let sizes = [weights().reduce(|| f64::INFINITY, f64::min), weights().reduce(|| 0.0, f64::max)];
         let known: Vec<Surroundings> = unions
             .par_iter()
             .map(|union| self.resolved(self.places[union.node] as usize, &union.list, union.bound(sizes), |_| false))
@@ -444,25 +423,4 @@ struct Kind {
     weight: f64,
     /// See [`order::leaves`].
     leaf: u32,
-}
-
-/// A new cluster and what its parts knew.
-struct Union {
-    node: usize,
-    /// Of the parts.
-    squared: f64,
-    sizes: [f64; 2],
-    bounds: [f64; 2],
-    list: [Neighbour; 2 * K],
-}
-
-impl Union {
-    /// The bound that Lance and Williams give, for others between these sizes; a little less, for rounding. It is infinite
-    /// where the list of one part holds all others.
-    fn bound(&self, [smallest, largest]: [f64; 2]) -> f64 {
-        let [p, q] = self.sizes;
-        let [to_p, to_q] = self.bounds;
-        let at = |z: f64| ((p + z) * to_p + (q + z) * to_q - z * self.squared) / (p + q + z);
-        at(smallest).min(at(largest)) * (1.0 - 8.0 * f64::EPSILON)
-    }
 }

@@ -61,7 +61,7 @@ impl Bytes {
             }
             self.values[place / BLOCK * self.steps + step].0[place % BLOCK] = bytes;
         }
-        // A little more: the terms are rounded, to 2⁻¹⁷ at most.
+        // A little more, for rounding: a term is off by less than 1e-4.
         let error = (square.sqrt() * 1.001 + 1e-4 * (self.dims as f32).sqrt()) / self.scale;
         self.errors[place] = error;
         self.error[place / BLOCK] = self.error[place / BLOCK].max(error);
@@ -127,8 +127,8 @@ fn scale(dims: usize, largest: f32, radius: f32) -> Option<(f32, i32)> {
     let of = |scale: f32| ((scale * largest + 0.5).ceil(), scale * radius + 0.5 * (dims as f32).sqrt());
     let fits = |&scale: &f32| {
         let (byte, norm) = of(scale);
-        // |x̂₁| + |x̂₂| ≤ √2·‖x̂‖ and u ≤ 2·byte; |x̂·ŷ| ≤ ‖x̂‖·‖ŷ‖.
-        byte <= 127.0 && norm <= 181.0 && 2.0 * byte * norm * std::f32::consts::SQRT_2 <= f32::from(i16::MAX)
+        // |x̂₁| + |x̂₂| ≤ √2·‖x̂‖ and u ≤ 2·byte; |x̂·ŷ| ≤ ‖x̂‖·‖ŷ‖. 2¹⁵ less some reserve, as norms are rounded.
+        byte <= 127.0 && norm <= 180.0 && 2.0 * byte * norm * std::f32::consts::SQRT_2 <= 32_700.0
     };
     let scales = std::iter::successors(Some(127.0 / largest), |scale| Some(scale * 0.98));
     let scale = scales.take(150).filter(|scale| scale.is_finite()).find(fits)?;

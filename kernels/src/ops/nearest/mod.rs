@@ -15,10 +15,11 @@
 //! 3. The f32 copy is centred and scaled by a power of two, which keeps its norms, and so the slack, small; the slack is
 //!    that of a block, so that an outlier makes only its own block expensive.
 //! 4. Where all meet all, a product is weighed for both its ends.
-//! 5. Where points are many and long, a copy in bytes filters before that in f32 (`bytes.rs`), at half the price; what
-//!    its rounding can do is added to the slack.
+//! 5. Where points are many and long, a copy in bytes filters before that in f32 (`bytes.rs`), at half the price;
+//!    what its rounding can do is added to the slack.
 //!
-//! Given up: trees of balls around pivots, which win on well separated data only.
+//! Given up: trees of balls around pivots, which win on well separated data only; balls around blocks of points that are in
+//! a good order, which let 98 % of the pairs through; half of the coordinates in f32 instead of bytes.
 
 mod bytes;
 mod pairs;

@@ -8,7 +8,7 @@ pub(super) const BLOCK: usize = 64;
 /// The norm of a place without a point: farther than anything, yet finite, so that no sum is undefined.
 pub(super) const ABSENT: f32 = 1e30;
 /// Points, and coordinates, from which on a copy in bytes is worth its making.
-const MANY: usize = 1024;
+const MANY: usize = 2048;
 const LONG: usize = 16;
 
 /// Where the f32 copy lies: `(x − centre)·scale`.

@@ -198,7 +198,7 @@ impl<T: Copy + Default> Tiled<T> {
     fn of(queries: &[u32], size: usize, count: usize, write: impl Fn(usize, &mut [T])) -> Self {
         let of_a_tile = size * count;
         let mut values = vec![T::default(); queries.len().div_ceil(size) * of_a_tile];
-        for (number, &place) in queries.iter().enumerate() {
+        for (number, &place) in queries.iter().enumerate().filter(|_| count > 0) {
             write(place as usize, &mut values[number / size * of_a_tile + number % size..]);
         }
         Self { of_a_tile, values }
