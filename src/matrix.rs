@@ -33,7 +33,8 @@ impl<T: Copy> Matrix<T> {
 
     /// A copy of some rows, in the order given.
     pub fn select(&self, rows: &[usize]) -> Self {
-        let data = rows.iter().flat_map(|&row| self.row(row)).copied().collect();
+        let mut data = Vec::with_capacity(rows.len() * self.cols);
+        rows.iter().for_each(|&row| data.extend_from_slice(self.row(row)));
         Self::new(rows.len(), self.cols, data)
     }
 }

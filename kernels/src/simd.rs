@@ -10,6 +10,8 @@ pub(crate) trait Simd: Copy {
     type Bytes: Copy;
     /// Two 16-bit sums for each lane.
     type Sums: Copy;
+    /// A vector of `LANES / 2` `f64`, for the sums that need them.
+    type Wide: Copy;
     /// Values in a vector.
     const LANES: usize;
     /// Architectural registers that hold a whole vector each: bounds the accumulators of a tile.
@@ -64,6 +66,15 @@ pub(crate) trait Simd: Copy {
     /// # Safety
     /// `low` and `high` must be valid for reading four values each.
     unsafe fn pick(self, low: *const f32, high: *const f32, index: Self::F) -> Self::F;
+    fn splat_wide(self, value: f64) -> Self::Wide;
+    /// `a · b + c`; fused where the set has it.
+    fn mul_add_wide(self, a: Self::Wide, b: Self::Wide, c: Self::Wide) -> Self::Wide;
+    /// # Safety
+    /// `from` must be valid for reading `LANES / 2` values.
+    unsafe fn load_wide(self, from: *const f64) -> Self::Wide;
+    /// # Safety
+    /// `to` must be valid for writing `LANES / 2` values.
+    unsafe fn store_wide(self, to: *mut f64, value: Self::Wide);
     /// # Safety
     /// `from` must be valid for reading `LANES` values.
     unsafe fn load(self, from: *const f32) -> Self::F;

@@ -331,6 +331,51 @@ fn softmin_matches_its_definition() {
 }
 
 #[test]
+fn gram_matches_its_definition() {
+    each_isa(|isa| {
+        for (rows, cols) in [(1, 1), (3, 2), (7, 8), (128, 9), (129, 16), (300, 31), (50, 70)] {
+            let x = Values::new((rows * 100 + cols) as u64).take(rows * cols);
+            let at = |i: usize, j: usize| f64::from(x[i * cols + j]);
+            let want = naive::layers::product(&|i, j| at(j, i), &at, [cols, rows, cols]);
+            let got = gram(isa, &x, cols);
+            for (place, (got, want)) in got.iter().zip(&want).enumerate() {
+                // Products of f32 are exact in f64; sums of at most 300 of at most 1.
+                assert!((got - want).abs() < 300.0 * f64::EPSILON, "{isa} {rows}x{cols} {place}: {got} {want}");
+            }
+        }
+    });
+}
+
+#[test]
+fn what_is_below_a_limit_is_found_and_its_rows_are_added_up() {
+    each_isa(|isa| {
+        assert_eq!(least(isa, &[]), f32::INFINITY);
+        for length in [1, 7, 8, 31, 32, 33, 64, 100, 1000] {
+            let mut x = Values::new(length as u64).take(length);
+            x[length / 2] = f32::INFINITY;
+            x[length - 1] = 0.25;
+            assert_eq!(least(isa, &x), x.iter().copied().fold(f32::INFINITY, f32::min), "{isa} {length}");
+            for limit in [f32::NEG_INFINITY, -0.9, 0.25, f32::INFINITY] {
+                let mut places = vec![7];
+                places_below(isa, &x, limit, &mut places);
+                let want: Vec<u32> = (0..length as u32).filter(|&at| x[at as usize] < limit).collect();
+                assert_eq!((places[0], &places[1..]), (7, &want[..]), "{isa} {length} below {limit}");
+            }
+        }
+        for cols in [1, 8, 13, 16, 50] {
+            let mut values = Values::new(cols as u64);
+            let (x, weights, mut y) = (values.take(40 * cols), values.take(5), values.take(cols));
+            let rows = [39, 0, 7, 7, 20];
+            let at = |row: u32, c: usize| f64::from(x[row as usize * cols + c]);
+            let sum = |c: usize| rows.iter().zip(&weights).map(|(&row, &w)| f64::from(w) * at(row, c)).sum::<f64>();
+            let want: Vec<f64> = (0..cols).map(|c| f64::from(y[c]) + sum(c)).collect();
+            add_rows(isa, &x, &rows, &weights, &mut y);
+            assert!(largest_error(&y, &want) < 1e-6, "{isa} {cols}");
+        }
+    });
+}
+
+#[test]
 fn dense_and_its_gradients_match_their_definitions() {
     each_isa(|isa| {
         for (inputs, outputs) in [(1, 1), (3, 17), (448, 32), (448, 256), (147, 5), (16, 16)] {

@@ -96,7 +96,9 @@ impl Fit {
             rows.retain(|&row| !embeddings.table.rows[row][column].is_empty());
             classes = Some(rows.iter().map(|&row| embeddings.table.rows[row][column].as_str()).collect::<Vec<_>>());
         }
-        let (points, options) = (embeddings.points.select(&rows), self.options());
+        let all_rows = rows.len() == embeddings.points.rows;
+        let points = if all_rows { embeddings.points } else { embeddings.points.select(&rows) };
+        let options = self.options();
         let clock = std::time::Instant::now();
         let (mut map, report) = linear::fit(method, &points, classes.as_deref(), &options, console)?;
         let seconds = clock.elapsed().as_secs_f64();

@@ -1,5 +1,10 @@
 //! Linear discriminant analysis (Fisher): between classes as far apart as possible, within them spread 1 in every direction.
 
+use std::ops::Range;
+
+use homonym_kernels::Isa;
+use rayon::prelude::*;
+
 use super::eigen::symmetric;
 use super::scatter::products;
 use super::{Data, Learned, Options};
@@ -19,7 +24,7 @@ pub(super) fn fit(data: &Data, options: &Options, _: &dyn Monitor) -> Result<Lea
         return Err(Error::input("the classes", "some with two points or more", "one point in each", advice));
     }
     let means = means(data, &classes);
-    let whitening = whitening(data, &classes, &means, options)?;
+    let whitening = whitening(data, &classes, &means, options.shrinkage)?;
     // Means as the whitening sees them, weighted by the points of their class: classes × directions.
     let seen: Vec<f64> = (classes.iter().zip(means.chunks_exact(cols)))
         .flat_map(|(class, mean)| {
@@ -29,11 +34,7 @@ pub(super) fn fit(data: &Data, options: &Options, _: &dyn Monitor) -> Result<Lea
         .collect();
     let size = whitening.rows;
     let mut between = vec![0.0; size * size];
-    for mean in seen.chunks_exact(size) {
-        for (sums, x) in between.chunks_exact_mut(size).zip(mean) {
-            sums.iter_mut().zip(mean).for_each(|(sum, y)| *sum += x * y);
-        }
-    }
+    seen.chunks_exact(size).for_each(|mean| add_outer(&mut between, 1.0, mean));
     let discriminants = symmetric(between, size);
     let dims = options.dims(size.min(classes.len() - 1), "that so many classes and values tell of")?;
     let values = &discriminants.values;
@@ -42,19 +43,31 @@ pub(super) fn fit(data: &Data, options: &Options, _: &dyn Monitor) -> Result<Lea
     Ok(Learned { matrix: product(vectors, &whitening), variance: Some(share), descent: None })
 }
 
-/// The map that makes the (shrunk) covariance within classes the unit matrix: directions × values.
-fn whitening(data: &Data, classes: &[std::ops::Range<usize>], means: &[f64], options: &Options) -> Result<Matrix<f64>> {
-    let (rows, cols) = (data.x.rows, data.x.cols);
-    let mut centred = data.x.data.clone();
-    for (class, mean) in classes.iter().zip(means.chunks_exact(cols)) {
-        for row in centred[class.start * cols..class.end * cols].chunks_exact_mut(cols) {
-            row.iter_mut().zip(mean).for_each(|(x, mean)| *x = (f64::from(*x) - mean) as f32);
-        }
+/// A map to as many values in which classes spread about as much in every direction; the fewer points tell of the spread, the
+/// less it changes. None where points of a class are all alike.
+pub(super) fn evened(data: &Data) -> Result<Option<Matrix<f64>>> {
+    let (classes, cols) = (data.classes(), data.x.cols);
+    let known = data.x.rows - classes.len();
+    if known == 0 {
+        return Ok(None);
     }
-    let mut within = products(&centred, cols);
-    within.iter_mut().for_each(|x| *x *= (1.0 - options.shrinkage) / (rows - classes.len()) as f64);
-    let spread: f64 = centred.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>() / (rows - classes.len()) as f64;
-    (0..cols).for_each(|at| within[at * cols + at] += options.shrinkage * spread / cols as f64);
+    let shrinkage = cols as f64 / (cols + known) as f64;
+    let map = whitening(data, &classes, &means(data, &classes), shrinkage)?;
+    Ok(Some(map).filter(|map| map.rows == cols))
+}
+
+/// The map that makes the (shrunk) covariance within classes the unit matrix: directions × values.
+fn whitening(data: &Data, classes: &[Range<usize>], means: &[f64], shrinkage: f64) -> Result<Matrix<f64>> {
+    let (rows, cols) = (data.x.rows, data.x.cols);
+    // Σ (x − m)(x − m)ᵀ = Σ x·xᵀ − Σ m·mᵀ: what f64 loses by that, values of f32 do not hold.
+    let mut within = products(Isa::chosen()?, &data.x.data, cols);
+    for (class, mean) in classes.iter().zip(means.chunks_exact(cols)) {
+        add_outer(&mut within, -(class.len() as f64), mean);
+    }
+    within.iter_mut().for_each(|x| *x /= (rows - classes.len()) as f64);
+    let spread = (0..cols).map(|at| within[at * (cols + 1)]).sum::<f64>() / cols as f64;
+    within.iter_mut().for_each(|x| *x *= 1.0 - shrinkage);
+    (0..cols).for_each(|at| within[at * (cols + 1)] += shrinkage * spread);
     let axes = symmetric(within, cols);
     let known = axes.values.iter().filter(|&&value| value > NOTHING * axes.values[0]).count();
     let rows = axes.vectors.chunks_exact(cols).zip(&axes.values).take(known);
@@ -63,16 +76,23 @@ fn whitening(data: &Data, classes: &[std::ops::Range<usize>], means: &[f64], opt
 }
 
 /// The mean of each class: classes × values.
-fn means(data: &Data, classes: &[std::ops::Range<usize>]) -> Vec<f64> {
+fn means(data: &Data, classes: &[Range<usize>]) -> Vec<f64> {
     let cols = data.x.cols;
-    let mean = |class: &std::ops::Range<usize>| {
+    let mean = |class: &Range<usize>| {
         let mut sums = vec![0.0; cols];
         for row in class.clone() {
             sums.iter_mut().zip(data.x.row(row)).for_each(|(sum, &x)| *sum += f64::from(x));
         }
         sums.into_iter().map(|sum| sum / class.len() as f64).collect::<Vec<_>>()
     };
-    classes.iter().flat_map(mean).collect()
+    classes.par_iter().map(mean).collect::<Vec<_>>().concat()
+}
+
+/// `S ← S + factor·x·xᵀ`.
+fn add_outer(sums: &mut [f64], factor: f64, x: &[f64]) {
+    for (sums, a) in sums.chunks_exact_mut(x.len()).zip(x) {
+        sums.iter_mut().zip(x).for_each(|(sum, b)| *sum += factor * a * b);
+    }
 }
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {
@@ -80,7 +100,7 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
 }
 
 /// `A·B` for `a` with as many columns as B has rows.
-fn product(a: &[f64], b: &Matrix<f64>) -> Matrix<f64> {
+pub(super) fn product(a: &[f64], b: &Matrix<f64>) -> Matrix<f64> {
     let mut data = Vec::with_capacity(a.len() / b.rows * b.cols);
     for row in a.chunks_exact(b.rows) {
         let mut sums = vec![0.0; b.cols];

@@ -11,8 +11,6 @@ use crate::optim::{RmsProp, minimise};
 use crate::random::Random;
 use crate::{Error, Result};
 
-/// The descent of all points ends where a step gains less than this share.
-const TOLERANCE: f64 = 1e-5;
 /// Points of one class that come into a batch together, so that small classes have company there.
 const GROUP: usize = 8;
 /// Learning rate of the first batch, as a share of the largest number of the first map; it falls to 0 with the last.
@@ -39,6 +37,8 @@ pub(super) struct Problem<'a> {
     pub(super) loss: &'a Loss,
     /// Rows × count: the rows that each row is linked to, `u32::MAX` for none.
     pub(super) targets: Option<(&'a [u32], usize)>,
+    /// The descent of all points ends where a step gains less than this share.
+    pub(super) tolerance: f64,
 }
 
 /// Learns a matrix for centred rows.
@@ -88,7 +88,8 @@ fn descend(
     let sample = problem.sample(&rows);
     let before = sample.evaluate(isa, problem.loss, &start.data).0;
     let function = |map: &[f64]| sample.evaluate(isa, problem.loss, map);
-    let end = minimise(start.data.clone(), options.iterations, TOLERANCE, function, |_, loss| check(monitor, loss))?;
+    let each = |_, loss| check(monitor, loss);
+    let end = minimise(start.data.clone(), options.iterations, problem.tolerance, function, each)?;
     Ok((end.x, Descent { before, after: end.value, iterations: end.iterations, batch: None }))
 }
 

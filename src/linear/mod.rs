@@ -213,8 +213,13 @@ pub fn fit(
     let standardisation = standardisation(points, options.raw);
     let mut order: Vec<usize> = (0..points.rows).collect();
     order.sort_by_key(|&row| class[row]);
-    let mut x = points.select(&order);
-    x.data.chunks_exact_mut(points.cols).for_each(|row| standardisation.apply(row));
+    let mut x = Vec::with_capacity(points.data.len());
+    for &row in &order {
+        let start = x.len();
+        x.extend_from_slice(points.row(row));
+        standardisation.apply(&mut x[start..]);
+    }
+    let x = Matrix::new(points.rows, points.cols, x);
     let data = Data { x, class: order.iter().map(|&row| class[row]).collect() };
     let Learned { matrix, variance, descent } = (method.fit)(&data, options, monitor)?;
     let report =

@@ -5,8 +5,8 @@
 //!
 //! ```text
 //! for each part of the rows (threads share them), for each block of rows:
-//!     D ← ‖y_i‖² + ‖y_j‖² − 2·y_i·y_j            rows of the block × all
-//!     W ← what the loss makes of each row of D    in place
+//!     D ← ‖y_i‖² + ‖y_j‖² − 2·y_i·y_j            rows of the block × all, as one product
+//!     W ← what the loss makes of each row of D    sparse: far points weigh nothing
 //!     Z ← ½·(Σ_j w_ij)·x_i − Σ_j w_ij·x_j;  c_j += w_ij
 //! Z ← Z + ½·c_i·x_i;  V ← Xᵀ·Z;  S = V + Vᵀ
 //! ```
@@ -16,13 +16,17 @@
 
 use std::ops::Range;
 
-use homonym_kernels::{GemmScratch, Isa, Matrix as Kernel, gemm};
+use homonym_kernels::{GemmScratch, Isa, Matrix as Kernel, add_rows, gemm};
 use rayon::prelude::*;
 
 use super::scatter::cross;
 
 /// Rows of a block: its distances to a few thousand points stay in the cache.
-const BLOCK: usize = 128;
+const BLOCK: usize = 64;
+/// Rows that are mapped at a time.
+const SHARD: usize = 256;
+/// Values of a cache line.
+const LINE: usize = 16;
 /// Parts of the rows that threads share.
 const PARTS: usize = 8;
 
@@ -48,10 +52,20 @@ pub(super) struct Row<'a> {
     pub(super) own: Range<usize>,
     /// How many points each of the others stands for.
     pub(super) weight: f32,
-    /// Squared distances to all rows, infinite to itself; to be replaced by the slopes of the loss.
-    pub(super) distances: &'a mut [f32],
-    /// Squared lengths of its links; likewise.
+    /// Squared distances to all rows, infinite to itself.
+    pub(super) distances: &'a [f32],
+    /// Squared lengths of its links; to be replaced by the slopes of the loss.
     pub(super) links: &'a mut [f32],
+    /// Empty; to be filled.
+    pub(super) slopes: &'a mut Slopes,
+}
+
+/// Slopes of the loss of a row by the distances that it depends on; by all others they are 0.
+#[derive(Default)]
+pub(super) struct Slopes {
+    /// To which rows these distances are, each once.
+    pub(super) rows: Vec<u32>,
+    pub(super) values: Vec<f32>,
 }
 
 /// The loss of a row; losses add up.
@@ -89,39 +103,56 @@ impl Sample {
     fn gradient(&self, map: &[f64], v: &[f64]) -> Vec<f64> {
         let cols = self.cols;
         let scale = 2.0 / self.rows() as f64;
+        let both = |at: usize| scale * (v[at] + v[at % cols * cols + at / cols]);
+        let s: Vec<f64> = (0..cols * cols).map(both).collect();
         let mut gradient = vec![0.0; map.len()];
         gradient.par_chunks_exact_mut(cols).zip(map.par_chunks_exact(cols)).for_each(|(gradient, map)| {
-            for (k, l) in map.iter().enumerate() {
-                for (at, gradient) in gradient.iter_mut().enumerate() {
-                    *gradient += scale * l * (v[k * cols + at] + v[at * cols + k]);
-                }
+            for (l, s) in map.iter().zip(s.chunks_exact(cols)) {
+                gradient.iter_mut().zip(s).for_each(|(gradient, s)| *gradient += l * s);
             }
         });
         gradient
     }
 }
 
-/// The points under a map.
+/// The points under a map, so that distances are one product: `(−2·y_i, ‖y_i‖², 1) · (y_j, 1, ‖y_j‖²)`.
 struct Mapped {
     dims: usize,
     /// The map, f32.
     map: Vec<f32>,
-    /// Rows × dimensions.
-    y: Vec<f32>,
-    norms: Vec<f32>,
+    /// Rows × (dimensions + 2).
+    left: Vec<f32>,
+    /// (Dimensions + 2) × width; columns past the rows are infinitely far.
+    right: Vec<f32>,
+    /// An odd number of cache lines: columns of distances would else fight for the same places of the cache.
+    width: usize,
 }
 
 impl Mapped {
     fn new(isa: Isa, sample: &Sample, map: &[f64]) -> Self {
-        let dims = map.len() / sample.cols;
+        let (rows, dims) = (sample.rows(), map.len() / sample.cols);
         let map: Vec<f32> = map.iter().map(|&x| x as f32).collect();
-        let mut y = vec![0.0; sample.rows() * dims];
-        y.par_chunks_mut(BLOCK * dims)
-            .zip(sample.x.par_chunks(BLOCK * sample.cols))
-            .for_each(|(y, x)| apply(isa, &map, x, sample.cols, y));
-        let norms = y.chunks_exact(dims).map(square).collect();
-        Self { dims, map, y, norms }
+        let y = mapped(isa, &map, &sample.x, sample.cols);
+        let width = (rows.div_ceil(LINE) | 1) * LINE;
+        let (mut left, mut right) = (Vec::with_capacity(rows * (dims + 2)), vec![0.0; dims * width]);
+        right.extend((0..2 * width).map(|at| if at < width { 1.0 } else { f32::INFINITY }));
+        for (row, y) in y.chunks_exact(dims).enumerate() {
+            let norm = square(y);
+            left.extend(y.iter().map(|y| -2.0 * y).chain([norm, 1.0]));
+            right[row..].iter_mut().step_by(width).zip(y).for_each(|(to, &y)| *to = y);
+            right[(dims + 1) * width + row] = norm;
+        }
+        Self { dims, map, left, right, width }
     }
+}
+
+/// `X·Lᵀ`: rows × dimensions, for `map` = dimensions × `cols` and `x` = rows × `cols`.
+pub(super) fn mapped(isa: Isa, map: &[f32], x: &[f32], cols: usize) -> Vec<f32> {
+    let dims = map.len() / cols;
+    let mut y = vec![0.0; x.len() / cols * dims];
+    let shards = y.par_chunks_mut(SHARD * dims).zip(x.par_chunks(SHARD * cols));
+    shards.for_each(|(y, x)| apply(isa, map, x, cols, y));
+    y
 }
 
 /// `Y += X·Lᵀ`.
@@ -147,45 +178,53 @@ impl Part {
     fn of(isa: Isa, sample: &Sample, mapped: &Mapped, loss: &Loss, first: usize, z: &mut [f32]) -> Self {
         let (rows, cols) = (sample.rows(), sample.cols);
         let mut part = Self { loss: 0.0, columns: vec![0.0; rows], links: vec![0.0; cols * cols] };
-        let mut room = Room::default();
+        let (mut room, mut slopes) = (Room::default(), Slopes::default());
         for (number, z) in z.chunks_mut(BLOCK * cols).enumerate() {
             let block = first + number * BLOCK..first + number * BLOCK + z.len() / cols;
             room.distances(isa, mapped, block.clone());
             room.link_lengths(isa, sample, mapped, block.clone());
-            for (row, distances) in block.clone().zip(room.distances.chunks_exact_mut(rows)) {
+            for (at, (row, z)) in block.clone().zip(z.chunks_exact_mut(cols)).enumerate() {
+                let distances = &mut room.distances[at * mapped.width..][..rows];
                 distances[row] = f32::INFINITY;
-                let (links, none) = room.lengths[(row - block.start) * sample.each..][..sample.each]
+                let (links, none) = room.lengths[at * sample.each..][..sample.each]
                     .split_at_mut(sample.linked.get(row).copied().unwrap_or(0));
                 none.fill(0.0);
-                part.loss += loss(Row { own: sample.own[row].clone(), weight: sample.weight, distances, links });
+                slopes.rows.clear();
+                slopes.values.clear();
+                let (own, weight) = (sample.own[row].clone(), sample.weight);
+                part.loss += loss(Row { own, weight, distances, links, slopes: &mut slopes });
+                part.gather(isa, sample, row, &slopes, z);
             }
-            part.gather(isa, sample, &mut room, block, z);
+            part.gather_links(isa, sample, &mut room, block);
         }
         part
     }
 
-    /// Adds up the weights of a block.
-    fn gather(&mut self, isa: Isa, sample: &Sample, room: &mut Room, block: Range<usize>, z: &mut [f32]) {
-        let (rows, cols) = (sample.rows(), sample.cols);
-        let weights = Kernel::new(&room.distances, block.len(), rows);
-        gemm(isa, weights, Kernel::new(&sample.x, rows, cols), z, &mut room.scratch);
-        for ((row, z), weights) in block.clone().zip(z.chunks_exact_mut(cols)).zip(room.distances.chunks_exact(rows)) {
-            let half = 0.5 * weights.iter().sum::<f32>();
-            z.iter_mut().zip(&sample.x[row * cols..]).for_each(|(z, x)| *z = half * x - *z);
-            self.columns.iter_mut().zip(weights).for_each(|(sum, weight)| *sum += weight);
-        }
+    /// Adds up the weights of a row; `z` is 0.
+    fn gather(&mut self, isa: Isa, sample: &Sample, row: usize, slopes: &Slopes, z: &mut [f32]) {
+        let Slopes { rows, values } = slopes;
+        add_rows(isa, &sample.x, rows, values, z);
+        let half = 0.5 * values.iter().sum::<f32>();
+        z.iter_mut().zip(&sample.x[row * sample.cols..]).for_each(|(z, x)| *z = half * x - *z);
+        rows.iter().zip(values).for_each(|(&row, weight)| self.columns[row as usize] += weight);
+    }
+
+    /// Adds up the weights of the links of a block.
+    fn gather_links(&mut self, isa: Isa, sample: &Sample, room: &mut Room, block: Range<usize>) {
+        let cols = sample.cols;
         let links = &sample.links[block.start * sample.each * cols..block.end * sample.each * cols];
-        if !links.is_empty() {
-            let weighted: Vec<f32> = (links.chunks_exact(cols).zip(&room.lengths))
-                .flat_map(|(link, weight)| link.iter().map(move |x| 0.5 * weight * x))
-                .collect();
-            let count = links.len() / cols;
-            room.products.clear();
-            room.products.resize(cols * cols, 0.0);
-            let (a, b) = (Kernel::new(links, count, cols).transposed(), Kernel::new(&weighted, count, cols));
-            gemm(isa, a, b, &mut room.products, &mut room.scratch);
-            self.links.iter_mut().zip(&room.products).for_each(|(sum, &x)| *sum += f64::from(x));
+        if links.is_empty() {
+            return;
         }
+        let weighted: Vec<f32> = (links.chunks_exact(cols).zip(&room.lengths))
+            .flat_map(|(link, weight)| link.iter().map(move |x| 0.5 * weight * x))
+            .collect();
+        let count = links.len() / cols;
+        room.products.clear();
+        room.products.resize(cols * cols, 0.0);
+        let (a, b) = (Kernel::new(links, count, cols).transposed(), Kernel::new(&weighted, count, cols));
+        gemm(isa, a, b, &mut room.products, &mut room.scratch);
+        self.links.iter_mut().zip(&room.products).for_each(|(sum, &x)| *sum += f64::from(x));
     }
 }
 
@@ -193,25 +232,20 @@ impl Part {
 #[derive(Default)]
 struct Room {
     scratch: GemmScratch,
-    /// Block × rows.
+    /// Block × width, of which the rows count.
     distances: Vec<f32>,
     /// Block · links: squared lengths.
     lengths: Vec<f32>,
     products: Vec<f32>,
-    doubled: Vec<f32>,
 }
 
 impl Room {
     fn distances(&mut self, isa: Isa, mapped: &Mapped, block: Range<usize>) {
-        let Mapped { dims, y, norms, .. } = mapped;
+        let depth = mapped.dims + 2;
         self.distances.clear();
-        for &norm in &norms[block.clone()] {
-            self.distances.extend(norms.iter().map(|other| norm + other));
-        }
-        self.doubled.clear();
-        self.doubled.extend(y[block.start * dims..block.end * dims].iter().map(|y| -2.0 * y));
-        let (a, b) = (Kernel::new(&self.doubled, block.len(), *dims), Kernel::new(y, norms.len(), *dims).transposed());
-        gemm(isa, a, b, &mut self.distances, &mut self.scratch);
+        self.distances.resize(block.len() * mapped.width, 0.0);
+        let left = Kernel::new(&mapped.left[block.start * depth..block.end * depth], block.len(), depth);
+        gemm(isa, left, Kernel::new(&mapped.right, depth, mapped.width), &mut self.distances, &mut self.scratch);
     }
 
     fn link_lengths(&mut self, isa: Isa, sample: &Sample, mapped: &Mapped, block: Range<usize>) {

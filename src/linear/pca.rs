@@ -1,5 +1,7 @@
 //! Principal component analysis.
 
+use homonym_kernels::Isa;
+
 use super::eigen::symmetric;
 use super::scatter::products;
 use super::{Data, Learned, Options};
@@ -14,7 +16,7 @@ const NOTHING: f64 = 1e-6;
 pub(super) fn fit(data: &Data, options: &Options, _: &dyn Monitor) -> Result<Learned> {
     let (rows, cols) = (data.x.rows, data.x.cols);
     let dims = options.dims(cols.min(rows - 1), "that so many points and values tell of")?;
-    let mut covariance = products(&data.x.data, cols);
+    let mut covariance = products(Isa::chosen()?, &data.x.data, cols);
     covariance.iter_mut().for_each(|x| *x /= (rows - 1) as f64);
     let components = symmetric(covariance, cols);
     let mut matrix = Matrix::new(dims, cols, components.vectors[..dims * cols].to_vec());

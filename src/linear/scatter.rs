@@ -1,6 +1,6 @@
 //! Sums of products over all rows.
 
-use homonym_kernels::{GemmScratch, Isa, Matrix, gemm};
+use homonym_kernels::{GemmScratch, Isa, Matrix, gemm, gram};
 use rayon::prelude::*;
 
 /// Rows whose products [`cross`] adds in f32; sums of shards are added in f64.
@@ -9,30 +9,10 @@ const SHARD: usize = 256;
 const PARTS: usize = 8;
 
 /// `Xᵀ·X` in f64, for eigenvectors: what hardly varies matters as much as what does. `x`: rows × `cols`.
-pub(super) fn products(x: &[f32], cols: usize) -> Vec<f64> {
-    const ROWS: usize = 4; // at a time: sums are read and written once for all
-    let part = (x.len() / cols).div_ceil(PARTS).next_multiple_of(ROWS).max(ROWS) * cols;
-    let sums = |x: &[f32]| {
-        let (mut sums, mut wide) = (vec![0.0f64; cols * cols], vec![0.0; ROWS * cols]);
-        for rows in x.chunks(ROWS * cols) {
-            wide.fill(0.0);
-            wide.iter_mut().zip(rows).for_each(|(wide, &x)| *wide = f64::from(x));
-            let [a, b, c, d] = [0, 1, 2, 3].map(|row| &wide[row * cols..(row + 1) * cols]);
-            for i in 0..cols {
-                let sums = &mut sums[i * cols..i * cols + i + 1];
-                for (j, sum) in sums.iter_mut().enumerate() {
-                    *sum += a[i] * a[j] + b[i] * b[j] + c[i] * c[j] + d[i] * d[j];
-                }
-            }
-        }
-        sums
-    };
-    let parts: Vec<Vec<f64>> = x.par_chunks(part).map(sums).collect();
-    let mut total = add_up(parts, cols * cols);
-    for i in 0..cols {
-        (0..i).for_each(|j| total[j * cols + i] = total[i * cols + j]);
-    }
-    total
+pub(super) fn products(isa: Isa, x: &[f32], cols: usize) -> Vec<f64> {
+    let part = (x.len() / cols).div_ceil(PARTS).max(SHARD) * cols;
+    let parts = x.par_chunks(part).map(|x| gram(isa, x, cols)).collect();
+    add_up(parts, cols * cols)
 }
 
 /// Sums of parts, in their order.

@@ -71,8 +71,8 @@ fn evaluate(name: &str, data: &Data, map: &[f64]) -> (f64, Vec<f64>) {
     let all: Vec<usize> = (0..data.x.rows).collect();
     let targets = lmnn::targets(data, 3, isa);
     let problem = match name {
-        "nca" => Problem { data, loss: &move |row| nca::stray(isa, row), targets: None },
-        _ => Problem { data, loss: &lmnn::margin, targets: Some((&targets, 3)) },
+        "nca" => Problem { data, loss: &move |row| nca::stray(isa, row), targets: None, tolerance: 0.0 },
+        _ => Problem { data, loss: &move |row| lmnn::margin(isa, row), targets: Some((&targets, 3)), tolerance: 0.0 },
     };
     problem.sample(&all).evaluate(isa, problem.loss, map)
 }

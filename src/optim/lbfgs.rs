@@ -7,8 +7,10 @@ const MEMORY: usize = 10;
 /// Weak Wolfe conditions: the least share of the foreseen decrease, and of the slope that may be left.
 const DECREASE: f64 = 1e-4;
 const SLOPE: f64 = 0.9;
-/// Tries of a line search; each halves what is left.
+/// Tries of a line search.
 const TRIES: usize = 25;
+/// The least share of what is left of the line that a try leaves out; also where a value is none, as a parabola's then is.
+const LEAST: f64 = 0.1;
 
 /// Where a descent ended.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,8 +23,8 @@ pub struct Minimum {
     pub iterations: usize,
 }
 
-/// L-BFGS (Nocedal 1980) with the bisecting line search of Lewis and Overton (2013), which is at ease with kinks such as those
-/// of hinges.
+/// L-BFGS (Nocedal 1980) with the bracketing line search of Lewis and Overton (2013), which is at ease with kinks such as those
+/// of hinges; parabolas say where to try next.
 ///
 /// `function` gives value and gradient; `each` hears number and value of every step and may stop the descent by an error.
 /// Ends after `limit` steps, where a step lowers the value by less than `tolerance` of itself, or where no step lowers it.
@@ -106,25 +108,40 @@ fn search(here: &Point, direction: &[f64], function: &mut impl FnMut(&[f64]) -> 
     if slope >= 0.0 {
         return None;
     }
-    let (mut low, mut high, mut length) = (0.0, f64::INFINITY, 1.0);
-    let mut best = None;
+    let mut low = Place { length: 0.0, value: here.value, slope };
+    let (mut high, mut length, mut best) = (None, 1.0, None);
     for _ in 0..TRIES {
         let mut x = here.x.clone();
         add(&mut x, length, direction);
         let (value, gradient) = function(&x);
         if value.is_nan() || value > here.value + DECREASE * length * slope {
-            high = length;
+            high = Some((length, value));
         } else {
-            let steep = dot(&gradient, direction) < SLOPE * slope;
+            low = Place { length, value, slope: dot(&gradient, direction) };
             best = Some(Point { x, value, gradient });
-            if !steep {
+            if low.slope >= SLOPE * slope {
                 break;
             }
-            low = length;
         }
-        length = if high.is_finite() { (low + high) / 2.0 } else { 2.0 * low };
+        length = high.map_or(2.0 * low.length, |high| low.before(high));
     }
     best
+}
+
+/// A place on the line that is searched.
+struct Place {
+    length: f64,
+    value: f64,
+    slope: f64,
+}
+
+impl Place {
+    /// Where the parabola of this place and a farther one that is too high is lowest: never beyond their middle by much.
+    fn before(&self, (length, value): (f64, f64)) -> f64 {
+        let width = length - self.length;
+        let fall = -self.slope * width;
+        self.length + width * (0.5 * fall / (value - self.value + fall)).max(LEAST)
+    }
 }
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {

@@ -19,6 +19,8 @@ const MAGIC: &[u8; 6] = b"\x93NUMPY";
 const HEADER: usize = 128;
 /// No sane header of a plain array is longer; a damaged length field must not make us read the whole file.
 const LONGEST_HEADER: usize = 1 << 16;
+/// Numbers that are read at a time.
+const PIECE: usize = 1 << 13;
 
 /// A number that `.npy` files hold and matrices are made of.
 pub trait Element: Copy + Send + Sync + Into<f64> + 'static {
@@ -207,26 +209,26 @@ impl Float {
 
     /// Reads `count` numbers; the caller has checked that the file is long enough for them.
     fn decode<T: Element>(self, input: &mut impl Read, count: usize) -> std::io::Result<Vec<T>> {
-        let mut data = Vec::with_capacity(count);
-        let mut bytes = [0; 8];
-        let bytes = &mut bytes[..self.width()];
-        for _ in 0..count {
+        let (mut data, width) = (Vec::with_capacity(count), self.width());
+        let mut room = vec![0; width * count.min(PIECE)];
+        while data.len() < count {
+            let bytes = &mut room[..width * PIECE.min(count - data.len())];
             input.read_exact(bytes)?;
             if self.big_endian {
-                bytes.reverse();
+                bytes.chunks_exact_mut(width).for_each(<[u8]>::reverse);
             }
-            data.push(T::from_f64(self.value(bytes)));
+            match self.kind {
+                Kind::Half => append(&mut data, bytes, |bytes| f16::from_le_bytes(bytes).into()),
+                Kind::Single => append(&mut data, bytes, |bytes| f32::from_le_bytes(bytes).into()),
+                Kind::Double => append(&mut data, bytes, f64::from_le_bytes),
+            }
         }
         Ok(data)
     }
+}
 
-    fn value(self, bytes: &[u8]) -> f64 {
-        match self.kind {
-            Kind::Half => f16::from_le_bytes(bytes.try_into().expect("two bytes")).into(),
-            Kind::Single => f32::from_le_bytes(bytes.try_into().expect("four bytes")).into(),
-            Kind::Double => f64::from_le_bytes(bytes.try_into().expect("eight bytes")),
-        }
-    }
+fn append<T: Element, const WIDTH: usize>(data: &mut Vec<T>, bytes: &[u8], number: impl Fn([u8; WIDTH]) -> f64) {
+    data.extend(bytes.as_chunks().0.iter().map(|&bytes| T::from_f64(number(bytes))));
 }
 
 /// What the header of a file says.

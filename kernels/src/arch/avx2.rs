@@ -23,6 +23,7 @@ impl Simd for Avx2 {
     type F = __m256;
     type Bytes = __m256i;
     type Sums = __m256i;
+    type Wide = __m256d;
     const LANES: usize = 8;
     const REGISTERS: usize = 16;
 
@@ -146,6 +147,22 @@ impl Simd for Avx2 {
             let table = _mm256_set_m128(_mm_loadu_ps(high), _mm_loadu_ps(low));
             _mm256_permutevar8x32_ps(table, _mm256_cvtps_epi32(index))
         })
+    }
+    #[inline(always)]
+    fn splat_wide(self, value: f64) -> __m256d {
+        proven!(_mm256_set1_pd(value))
+    }
+    #[inline(always)]
+    fn mul_add_wide(self, a: __m256d, b: __m256d, c: __m256d) -> __m256d {
+        proven!(_mm256_fmadd_pd(a, b, c))
+    }
+    #[inline(always)]
+    unsafe fn load_wide(self, from: *const f64) -> __m256d {
+        proven!(_mm256_loadu_pd(from))
+    }
+    #[inline(always)]
+    unsafe fn store_wide(self, to: *mut f64, value: __m256d) {
+        proven!(_mm256_storeu_pd(to, value))
     }
     #[inline(always)]
     unsafe fn load(self, from: *const f32) -> __m256 {

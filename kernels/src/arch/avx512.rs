@@ -26,6 +26,7 @@ impl Simd for Avx512 {
     type F = __m512;
     type Bytes = __m512i;
     type Sums = __m512i;
+    type Wide = __m512d;
     const LANES: usize = 16;
     const REGISTERS: usize = 32;
 
@@ -136,6 +137,22 @@ impl Simd for Avx512 {
             let table = _mm512_broadcast_f32x8(_mm256_set_m128(_mm_loadu_ps(high), _mm_loadu_ps(low)));
             _mm512_permutexvar_ps(_mm512_cvtps_epi32(index), table)
         })
+    }
+    #[inline(always)]
+    fn splat_wide(self, value: f64) -> __m512d {
+        proven!(_mm512_set1_pd(value))
+    }
+    #[inline(always)]
+    fn mul_add_wide(self, a: __m512d, b: __m512d, c: __m512d) -> __m512d {
+        proven!(_mm512_fmadd_pd(a, b, c))
+    }
+    #[inline(always)]
+    unsafe fn load_wide(self, from: *const f64) -> __m512d {
+        proven!(_mm512_loadu_pd(from))
+    }
+    #[inline(always)]
+    unsafe fn store_wide(self, to: *mut f64, value: __m512d) {
+        proven!(_mm512_storeu_pd(to, value))
     }
     #[inline(always)]
     unsafe fn load(self, from: *const f32) -> __m512 {

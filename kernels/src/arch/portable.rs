@@ -1,6 +1,6 @@
 //! Eight lanes through the `wide` crate: right on every target, fast where the compiler knows vectors.
 
-use wide::f32x8;
+use wide::{f32x8, f64x4};
 
 use crate::simd::{Kernel, Simd};
 
@@ -15,6 +15,7 @@ impl Simd for Portable {
     type F = f32x8;
     type Bytes = [u8; 32];
     type Sums = [i16; 16];
+    type Wide = f64x4;
     const LANES: usize = 8;
     const REGISTERS: usize = 8; // sixteen of four lanes, on the baselines of both x86-64 and AArch64 or fewer
 
@@ -124,6 +125,24 @@ impl Simd for Portable {
             table.as_mut_ptr().add(4).copy_from_nonoverlapping(high, 4);
         }
         f32x8::new(index.to_array().map(|index| table[index as usize % 8]))
+    }
+    #[inline(always)]
+    fn splat_wide(self, value: f64) -> f64x4 {
+        f64x4::splat(value)
+    }
+    #[inline(always)]
+    fn mul_add_wide(self, a: f64x4, b: f64x4, c: f64x4) -> f64x4 {
+        a * b + c
+    }
+    #[inline(always)]
+    unsafe fn load_wide(self, from: *const f64) -> f64x4 {
+        // SAFETY: the caller vouches for 4 readable values; an array of f64 is read unaligned.
+        f64x4::new(unsafe { from.cast::<[f64; 4]>().read_unaligned() })
+    }
+    #[inline(always)]
+    unsafe fn store_wide(self, to: *mut f64, value: f64x4) {
+        // SAFETY: the caller vouches for 4 writable values; an array of f64 is written unaligned.
+        unsafe { to.cast::<[f64; 4]>().write_unaligned(value.to_array()) }
     }
     #[inline(always)]
     unsafe fn load(self, from: *const f32) -> f32x8 {
