@@ -14,6 +14,8 @@ use crate::{Error, Result};
 
 /// Directions in which classes spread less than this share of the widest are left out: f32 knows nothing of them.
 const NOTHING: f64 = 1e-6;
+/// Likewise of a spread within classes below this share of that of all points.
+const LOST: f64 = 1e-13;
 
 /// The generalised eigenvectors of the scatter of class means against the covariance within classes.
 pub(super) fn fit(data: &Data, options: &Options, _: &dyn Monitor) -> Result<Learned> {
@@ -61,15 +63,18 @@ fn whitening(data: &Data, classes: &[Range<usize>], means: &[f64], shrinkage: f6
     let (rows, cols) = (data.x.rows, data.x.cols);
     // Σ (x − m)(x − m)ᵀ = Σ x·xᵀ − Σ m·mᵀ: what f64 loses by that, values of f32 do not hold.
     let mut within = products(Isa::chosen()?, &data.x.data, cols);
+    let trace = |scatter: &[f64]| scatter.iter().step_by(cols + 1).sum::<f64>();
+    let all = trace(&within) / (rows - classes.len()) as f64;
     for (class, mean) in classes.iter().zip(means.chunks_exact(cols)) {
         add_outer(&mut within, -(class.len() as f64), mean);
     }
     within.iter_mut().for_each(|x| *x /= (rows - classes.len()) as f64);
-    let spread = (0..cols).map(|at| within[at * (cols + 1)]).sum::<f64>() / cols as f64;
+    let spread = trace(&within) / cols as f64;
     within.iter_mut().for_each(|x| *x *= 1.0 - shrinkage);
-    (0..cols).for_each(|at| within[at * (cols + 1)] += shrinkage * spread);
+    within.iter_mut().step_by(cols + 1).for_each(|x| *x += shrinkage * spread);
     let axes = symmetric(within, cols);
-    let known = axes.values.iter().filter(|&&value| value > NOTHING * axes.values[0]).count();
+    let least = (NOTHING * axes.values[0]).max(LOST * all);
+    let known = axes.values.iter().filter(|&&value| value > least).count();
     let rows = axes.vectors.chunks_exact(cols).zip(&axes.values).take(known);
     let data = rows.flat_map(|(row, value)| row.iter().map(move |x| x / value.sqrt())).collect();
     Ok(Matrix::new(known, cols, data))

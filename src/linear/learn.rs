@@ -86,10 +86,15 @@ fn descend(
     let isa = Isa::chosen()?;
     let rows: Vec<usize> = (0..problem.data.x.rows).collect();
     let sample = problem.sample(&rows);
-    let before = sample.evaluate(isa, problem.loss, &start.data).0;
-    let function = |map: &[f64]| sample.evaluate(isa, problem.loss, map);
+    let mut before = None;
+    let function = |map: &[f64]| {
+        let (loss, gradient) = sample.evaluate(isa, problem.loss, map);
+        before.get_or_insert(loss);
+        (loss, gradient)
+    };
     let each = |_, loss| check(monitor, loss);
     let end = minimise(start.data.clone(), options.iterations, problem.tolerance, function, each)?;
+    let before = before.unwrap_or(end.value);
     Ok((end.x, Descent { before, after: end.value, iterations: end.iterations, batch: None }))
 }
 

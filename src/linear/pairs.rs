@@ -22,7 +22,7 @@ use rayon::prelude::*;
 use super::scatter::cross;
 
 /// Rows of a block: its distances to a few thousand points stay in the cache.
-const BLOCK: usize = 64;
+const BLOCK: usize = 48;
 /// Rows that are mapped at a time.
 const SHARD: usize = 256;
 /// Values of a cache line.

@@ -106,6 +106,35 @@ fn losses_and_gradients_are_those_of_the_definitions() {
     }
 }
 
+#[test]
+fn classes_are_evened_as_far_as_points_tell() {
+    let mut spread = data(&[400, 300, 200], 4, 3);
+    for row in spread.x.data.chunks_exact_mut(4) {
+        row.iter_mut().zip([1.0, 1.5, 2.0, 3.0]).for_each(|(x, scale)| *x *= scale);
+        row[0] += row[3];
+    }
+    let map: Rows = lda::evened(&spread).unwrap().unwrap().iter_rows().map(<[f64]>::to_vec).collect();
+    let mut y = mapped(&wide(&spread.x), &map);
+    for class in spread.classes() {
+        for col in 0..4 {
+            let mean = y[class.clone()].iter().map(|y| y[col]).sum::<f64>() / class.len() as f64;
+            y[class.clone()].iter_mut().for_each(|y| y[col] -= mean);
+        }
+    }
+    for (a, b) in (0..4).flat_map(|a| (0..=a).map(move |b| (a, b))) {
+        let covariance = y.iter().map(|y| y[a] * y[b]).sum::<f64>() / 897.0;
+        let want = f64::from(u8::from(a == b));
+        // 4 values and 897 points to know their spread by: a shrinkage of 4/901.
+        assert!((covariance - want).abs() < if a == b { 0.1 } else { 1e-5 }, "{a} {b}: {covariance}");
+    }
+    let few = lda::evened(&data(&[2, 2], 6, 3)).unwrap().unwrap();
+    assert!(few.rows == 6 && few.data.iter().all(|x| x.abs() < 100.0), "two differences tell little: {few:?}");
+    assert!(lda::evened(&data(&[1; 9], 4, 3)).unwrap().is_none(), "one point in each class");
+    let alike = data(&[1, 1], 5, 3);
+    let alike = Data { x: alike.x.select(&[0, 0, 0, 1, 1]), class: vec![0, 0, 0, 1, 1] };
+    assert!(lda::evened(&alike).unwrap().is_none(), "the same point several times");
+}
+
 fn golden() -> Value {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/linear.json");
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
