@@ -20,7 +20,7 @@ fn steps(criterion: &mut Criterion) {
     let store = noise_store(folder.path(), (48, 6), 2 * frames).unwrap();
     let rows: Vec<usize> = (0..store.len()).collect();
     let tracks = LabelledTracks::new(&store, &TrackList::of_rows(&store, &rows).unwrap(), "artist", None).unwrap();
-    let drawing = (Drawing::ByArtist { near: None }, config.batch);
+    let drawing = (Drawing::ByArtist, config.batch);
     let mut drawer = Drawer::new(&tracks, drawing, Augmentation::default(), frames, 0);
     let mut draw = |step| drawer.batch(step);
     let ready = draw(0);

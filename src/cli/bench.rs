@@ -130,7 +130,7 @@ impl Bench {
         let store = noise_store(folder.path(), CATALOGUE, 2 * frames)?;
         let rows: Vec<usize> = (0..store.len()).collect();
         let tracks = LabelledTracks::new(&store, &TrackList::of_rows(&store, &rows)?, "artist", None)?;
-        let drawing = (Drawing::ByArtist { near: None }, config.batch);
+        let drawing = (Drawing::ByArtist, config.batch);
         let mut drawer = Drawer::new(&tracks, drawing, Augmentation::default(), frames, config.seed);
         let mut draw = |step| drawer.batch(step);
         let (ready, batch) = (draw(0), config.batch.artists * config.batch.samples);

@@ -36,7 +36,8 @@ pub(super) struct Train {
     /// What to learn by, with the settings of the configuration or else its defaults, in place of the preset's.
     #[arg(long, value_parser = objective_names())]
     objective: Option<String>,
-    /// Learn a part of the embedding for each of these columns, such as genre, mood, instrument and tempo (`masks`).
+    /// Learn a part of the embedding for each of these columns, such as genre, mood, instrument and tempo (`masks`); cells hold
+    /// several values apart by `;`.
     #[arg(long, value_name = "COLUMN,COLUMN", value_delimiter = ',', conflicts_with = "objective")]
     notions: Vec<String>,
     /// The column that tells two kinds of audio apart, such as mix and mono or imitation and recording: tracks are compared only

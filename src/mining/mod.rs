@@ -81,6 +81,9 @@ pub struct BatchLabels {
     pub targets: Vec<f32>,
     /// Whether artists come in threes to compare: an anchor, one that is like it and one that is not.
     pub compared: bool,
+    /// The values of each row, where it may have several: rows that share one are no negatives of each other. Empty where the
+    /// artists say it all.
+    pub values: Vec<Vec<u32>>,
     /// Which of two kinds each row is of, compared only with rows of the other; empty where they are not told apart.
     pub kinds: Vec<usize>,
 }
@@ -108,8 +111,17 @@ impl BatchLabels {
     }
 
     fn share_tag(&self, a: usize, b: usize) -> bool {
-        self.tags[a].iter().any(|tag| self.tags[b].binary_search(tag).is_ok())
+        shared(&self.tags[a], &self.tags[b])
     }
+
+    fn share_value(&self, a: usize, b: usize) -> bool {
+        !self.values.is_empty() && shared(&self.values[a], &self.values[b])
+    }
+}
+
+/// Whether two sorted lists have a number in common.
+pub(crate) fn shared(a: &[u32], b: &[u32]) -> bool {
+    a.iter().any(|number| b.binary_search(number).is_ok())
 }
 
 /// The hard and semi-hard triplets of a batch, one at most for each positive pair.
@@ -154,7 +166,8 @@ pub fn mine(
 /// Rows of other artists; with probability `p` only those that share a tag with the anchor, where there are any.
 fn candidates(spec: &MiningSpec, labels: &BatchLabels, anchor: usize, random: &mut Random) -> Vec<usize> {
     let own = labels.artist(anchor);
-    let others = || (0..labels.rows()).filter(|row| !own.contains(row) && labels.comparable(anchor, *row));
+    let foreign = |row: &usize| !own.contains(row) && !labels.share_value(anchor, *row);
+    let others = || (0..labels.rows()).filter(|row| foreign(row) && labels.comparable(anchor, *row));
     if spec.tag_column.is_some() && random.uniform() < spec.tag_probability {
         let alike: Vec<usize> = others().filter(|&row| labels.share_tag(anchor, row)).collect();
         if !alike.is_empty() {
@@ -213,6 +226,24 @@ mod tests {
                 let [anchor, positive, negative] = triplet.map(|row| labels.kinds[row as usize]);
                 assert!(anchor != positive && anchor != negative, "{triplet:?}");
                 assert_ne!(triplet[0] / 2, 1, "both rows of that artist are of one kind");
+                seen += 1;
+            }
+        }
+        assert!(seen > 50, "{seen}");
+    }
+
+    #[test]
+    fn rows_that_share_a_value_are_no_negatives() {
+        let (embeddings, labels) = batch();
+        // Groups of values 0, 1 and 2; the second row of the first group has value 1 too, that of the third all.
+        let values = [&[0][..], &[0, 1], &[1], &[1], &[2], &[0, 1, 2]].map(<[u32]>::to_vec).to_vec();
+        let labels = BatchLabels { values, ..labels };
+        let mut seen = 0;
+        for seed in 0..50 {
+            for triplet in mine(&MiningSpec::default(), &embeddings, &labels, 4.0, &mut Random::keyed(seed, &[])) {
+                let [anchor, positive, negative] = triplet.map(|row| &labels.values[row as usize]);
+                assert!(shared(anchor, positive) && !shared(anchor, negative), "{triplet:?}");
+                assert_ne!(triplet[0], 5, "it has no negative");
                 seen += 1;
             }
         }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::augment::Augmentation;
+use super::proximity::Places;
 use super::ranked::RankedTriplets;
 use super::segments::read_segment;
 use super::tracks::LabelledTracks;
@@ -32,10 +33,9 @@ impl Default for BatchSpec {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Drawing {
     /// `N` artists × `n` segments (paper, section 3.2).
-    ByArtist {
-        /// Frames from the first segment of a track within which more of it begin; anywhere in the track if not given.
-        near: Option<usize>,
-    },
+    ByArtist,
+    /// `N` places in tracks × `n` segments, where an artist is a track.
+    ByPlace(Places),
     /// `N·n` segments of passes over all samples, each pass in an order of its own.
     Passes,
     /// `N·n` anchors of such passes, each followed by another segment of its artist and by segments of other artists.
@@ -59,7 +59,7 @@ impl BatchSpec {
     pub fn fit(self, drawing: Drawing, artists: usize) -> Result<Self> {
         let Self { artists: wanted, samples } = self;
         match drawing {
-            Drawing::ByArtist { .. } if wanted < 2 || samples < 2 => {
+            Drawing::ByArtist | Drawing::ByPlace(_) if wanted < 2 || samples < 2 => {
                 let problem = format!("{wanted} artists × {samples} samples make no triplets; use at least 2 × 2");
                 return Err(Error::setting("batch", problem));
             }
@@ -75,7 +75,7 @@ impl BatchSpec {
             return Err(Error::Failed(format!("training needs tracks of at least 2 artists, there are {artists}")));
         }
         match drawing {
-            Drawing::ByArtist { .. } => Ok(Self { artists: wanted.min(artists), ..self }),
+            Drawing::ByArtist | Drawing::ByPlace(_) => Ok(Self { artists: wanted.min(artists), ..self }),
             Drawing::Passes | Drawing::Tuples { .. } | Drawing::Ranked { .. } | Drawing::Compared => Ok(self),
         }
     }
@@ -115,7 +115,7 @@ impl<'t, 's> Drawer<'t, 's> {
             _ => 0..tracks.draws(track, segment_frames) as u32,
         };
         let samples = match drawing {
-            Drawing::ByArtist { .. } => Vec::new(),
+            Drawing::ByArtist | Drawing::ByPlace(_) => Vec::new(),
             Drawing::Compared => (0..tracks.triplets.len() as u32).map(|triplet| (triplet, 0)).collect(),
             _ => (0..tracks.tracks()).flat_map(|track| draws(track).map(move |draw| (track as u32, draw))).collect(),
         };
@@ -133,7 +133,8 @@ impl<'t, 's> Drawer<'t, 's> {
             labels: BatchLabels { per_artist: 1, ..BatchLabels::default() },
         };
         match self.drawing {
-            Drawing::ByArtist { near } => self.by_artist(near, &mut random, &mut batch),
+            Drawing::ByArtist => self.by_artist(&mut random, &mut batch),
+            Drawing::ByPlace(places) => self.by_place(places, &mut random, &mut batch),
             Drawing::Passes => {
                 for place in self.places(step) {
                     let (track, draw) = self.sample(place);
@@ -176,7 +177,7 @@ impl<'t, 's> Drawer<'t, 's> {
         batch
     }
 
-    fn by_artist(&self, near: Option<usize>, random: &mut Random, batch: &mut Batch<'s>) {
+    fn by_artist(&self, random: &mut Random, batch: &mut Batch<'s>) {
         let BatchSpec { artists, samples } = self.size;
         batch.labels.per_artist = samples;
         for artist in random.sample(self.tracks.artists(), artists) {
@@ -185,16 +186,23 @@ impl<'t, 's> Drawer<'t, 's> {
             while order.len() < samples {
                 order.extend(random.sample(tracks.len(), samples - order.len()));
             }
-            for (at, &place) in order.iter().enumerate() {
-                let before = order[..at].iter().position(|&earlier| earlier == place);
-                match near.zip(before) {
-                    None => self.add(batch, tracks[place], None, random),
-                    Some((near, before)) => {
-                        let first = batch.segments[batch.segments.len() - at + before].1;
-                        let start = self.tracks.start_near(tracks[place], first, near, self.segment_frames, random);
-                        self.add_at(batch, tracks[place], start);
-                    }
+            order.into_iter().for_each(|place| self.add(batch, tracks[place], None, random));
+        }
+    }
+
+    fn by_place(&self, places: Places, random: &mut Random, batch: &mut Batch<'s>) {
+        let BatchSpec { artists: mut left, samples } = self.size;
+        batch.labels.per_artist = samples;
+        for track in random.sample(self.tracks.tracks(), left) {
+            let last = self.tracks.tracks[track].frames.len().saturating_sub(self.segment_frames);
+            for starts in places.draw(last, left, random) {
+                left -= 1;
+                for _ in 0..samples {
+                    self.add_at(batch, track, starts.start() + random.below(starts.end() - starts.start() + 1));
                 }
+            }
+            if left == 0 {
+                return;
             }
         }
     }
@@ -248,6 +256,7 @@ impl<'t, 's> Drawer<'t, 's> {
         batch.segments.push((self.tracks.tracks[track].frames, start));
         batch.labels.tags.push(self.tracks.tags(track).to_vec());
         batch.labels.artists.push(self.artist_of[track] as u32);
+        batch.labels.values.extend(self.tracks.values.get(track).cloned());
         if self.tracks.has_kinds {
             batch.labels.kinds.push(self.tracks.tracks[track].kind);
         }

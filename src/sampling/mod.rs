@@ -2,6 +2,7 @@
 
 mod augment;
 mod batches;
+mod proximity;
 mod ranked;
 pub mod segments;
 mod tracks;
@@ -9,6 +10,7 @@ mod training_set;
 
 pub use augment::Augmentation;
 pub use batches::{Batch, BatchSpec, Drawer, Drawing};
+pub use proximity::{Places, Proximity};
 pub use ranked::{RankedTriplets, Strategy};
 pub use tracks::{LabelledTracks, TrackSegments};
 pub use training_set::{TrackList, TrainingSet};

@@ -43,6 +43,8 @@ pub struct LabelledTracks<'s> {
     pub(super) triplets: Vec<[usize; 3]>,
     /// Whether tracks are of two kinds, compared only with those of the other.
     pub(super) has_kinds: bool,
+    /// The values of each track, which are the artists, where it may have several; else empty.
+    pub(super) values: Vec<Vec<u32>>,
 }
 
 impl<'s> LabelledTracks<'s> {
@@ -55,7 +57,27 @@ impl<'s> LabelledTracks<'s> {
             Some(column) => numbered_tags(table, table.require(column, "tag column")?, &known),
             None => vec![Vec::new(); known.len()],
         };
-        Self::of_known(store, part, artist, known, tags)
+        Self::of_known(store, part, by_cell(table, artist, &known), &known, tags)
+    }
+
+    /// Some `rows` of a list, grouped by the values of a column, of which a cell holds several apart by `;`: a track belongs to
+    /// each of its values as to an artist, a negative shares none of them. Tracks without a value are in no group.
+    pub fn by_value(
+        store: &'s Store,
+        part: &TrackList,
+        column: &str,
+        tag_column: Option<&str>,
+        rows: &[usize],
+    ) -> Result<Self> {
+        let table = &part.table;
+        let values = numbered_tags(table, table.require(column, "notion's column")?, rows);
+        let tags = match tag_column {
+            Some(column) => numbered_tags(table, table.require(column, "tag column")?, rows),
+            None => vec![Vec::new(); rows.len()],
+        };
+        let pairs =
+            values.iter().enumerate().flat_map(|(track, values)| values.iter().map(move |&value| (track, value)));
+        Ok(Self { values: values.clone(), ..Self::of_known(store, part, Groups::of(pairs).members, rows, tags)? })
     }
 
     /// The tracks of a store that have some of the given tags in a column: a cell as a whole is one, or its parts between `;`
@@ -77,7 +99,7 @@ impl<'s> LabelledTracks<'s> {
         let tagged = table.rows.iter().enumerate().map(|(row, cells)| (row, of_cell(&cells[column])));
         let tagged = tagged.filter(|(row, tags)| !tags.is_empty() && !table.rows[*row][artist].is_empty());
         let (known, tags): (Vec<usize>, Vec<Vec<u32>>) = tagged.unzip();
-        Self::of_known(store, part, artist, known, tags)
+        Self::of_known(store, part, by_cell(table, artist, &known), &known, tags)
     }
 
     /// The tracks, to be drawn by comparisons of them.
@@ -95,13 +117,10 @@ impl<'s> LabelledTracks<'s> {
     fn of_known(
         store: &'s Store,
         part: &TrackList,
-        artist: usize,
-        known: Vec<usize>,
+        artists: Vec<Vec<usize>>,
+        known: &[usize],
         tags: Vec<Vec<u32>>,
     ) -> Result<Self> {
-        let table = &part.table;
-        let names = known.iter().map(|&row| table.rows[row][artist].as_str());
-        let artists = Groups::of(names.enumerate()).members;
         let samples = |row: usize| part.samples.as_ref().map(|samples| samples[row]);
         let track = |(&row, tags)| {
             let (frames, item) = (store.frames(part.rows[row])?, part.items.get(row).copied());
@@ -115,6 +134,7 @@ impl<'s> LabelledTracks<'s> {
             oracle: None,
             triplets: Vec::new(),
             has_kinds: false,
+            values: Vec::new(),
         })
     }
 
@@ -126,6 +146,16 @@ impl<'s> LabelledTracks<'s> {
     /// What says which tracks are alike, where something does.
     pub fn oracle(&self) -> Option<&'s Oracle> {
         self.oracle
+    }
+
+    /// The place of each track in the list that it came from.
+    pub fn rows(&self) -> Vec<usize> {
+        self.tracks.iter().map(|track| track.row).collect()
+    }
+
+    /// The values of a track, where they are told apart ([`by_value`](Self::by_value)).
+    pub fn values(&self, track: usize) -> &[u32] {
+        self.values.get(track).map_or(&[], Vec::as_slice)
     }
 
     /// What each track is to the oracle.
@@ -161,6 +191,7 @@ impl<'s> LabelledTracks<'s> {
                 oracle: self.oracle,
                 triplets: Vec::new(),
                 has_kinds: self.has_kinds,
+                values: Vec::new(),
             }
         };
         (only(kept), only(held))
@@ -227,20 +258,6 @@ impl<'s> LabelledTracks<'s> {
         }
     }
 
-    /// A random start of a segment in a track, at most `near` frames before or behind another.
-    pub(super) fn start_near(
-        &self,
-        track: usize,
-        first: usize,
-        near: usize,
-        segment_frames: usize,
-        random: &mut Random,
-    ) -> usize {
-        let last = self.tracks[track].frames.len().saturating_sub(segment_frames).min(first + near);
-        let earliest = first.saturating_sub(near).min(last);
-        earliest + random.below(last - earliest + 1)
-    }
-
     fn window(&self, track: usize, draw: usize) -> Option<Range<usize>> {
         let Track { frames, samples, .. } = &self.tracks[track];
         Some((*samples)?.place(draw, frames.len(), |seconds| self.recipe.seconds_to_frames(seconds)))
@@ -299,6 +316,11 @@ impl<'s> LabelledTracks<'s> {
 
 /// Purpose of a random stream.
 const PARTING: u64 = 1;
+
+/// Rows with the same cell in a column.
+fn by_cell(table: &Table, column: usize, rows: &[usize]) -> Vec<Vec<usize>> {
+    Groups::of(rows.iter().map(|&row| table.rows[row][column].as_str()).enumerate()).members
+}
 
 /// Tags of each row as sorted numbers; a cell holds several apart by `;`.
 fn numbered_tags(table: &Table, column: usize, rows: &[usize]) -> Vec<Vec<u32>> {

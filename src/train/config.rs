@@ -9,7 +9,7 @@ use crate::models::{
     Arithmetic, ClassifierCnnSpec, Layer, NetworkSpec, RankCnnSpec, RankDesign, ResidualCnnSpec, TrackVector,
 };
 use crate::optim::{Adam, Optimizer, Sgd};
-use crate::sampling::{Augmentation, BatchSpec, Drawing};
+use crate::sampling::{Augmentation, BatchSpec, Drawing, Proximity};
 use crate::{Error, Result};
 
 /// A number of steps that no run reaches.
@@ -39,10 +39,6 @@ pub struct TrainConfig {
     /// with those of the other kind, and `network.kind = "twins"` has weights of its own for each.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kind_column: Option<String>,
-    /// Where an artist of a batch has no more tracks, or is one (`artist_column = "path"`): seconds from its first segment
-    /// within which its others begin; 0 takes the same segment, changed at random anew. Anywhere in the track if not given.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub proximity: Option<f64>,
     /// Share of the old in the running average of the parameters that is evaluated and kept; 0 keeps the parameters of the
     /// last update, as the paper does.
     pub averaging: f32,
@@ -56,6 +52,10 @@ pub struct TrainConfig {
     pub objective: ObjectiveSpec,
     /// The size of a batch.
     pub batch: BatchSpec,
+    /// Learning from time alone, where each track is on its own (`artist_column = "path"`): the artists of a batch are then places
+    /// in tracks. `mining.tag_column = "path"` with `tag_probability` says how many negatives are of the same track.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proximity: Option<Proximity>,
     /// Random changes of segments.
     pub augmentation: Augmentation,
     /// The choice of triplets.
@@ -99,7 +99,6 @@ impl Default for TrainConfig {
             segment: 9.0,
             margin: 0.2,
             standardise: false,
-            proximity: None,
             kind_column: None,
             averaging: 0.0,
             arithmetic: Arithmetic::F32,
@@ -108,6 +107,7 @@ impl Default for TrainConfig {
             network: NetworkSpec::default(),
             objective: ObjectiveSpec::default(),
             batch: BatchSpec::default(),
+            proximity: None,
             augmentation: Augmentation::default(),
             mining: MiningSpec::default(),
             optimizer: Optimizer::default(),
@@ -127,7 +127,6 @@ impl TrainConfig {
             ((0.0..1.0).contains(&self.averaging), "averaging", "must be within 0..1"),
             (self.l2 >= 0.0 && self.l2.is_finite(), "l2", "must not be negative"),
             ((0.0..1.0).contains(&self.validation.share), "validation.share", "must be within 0..1"),
-            (self.proximity.is_none_or(|seconds| seconds >= 0.0), "proximity", "must not be negative"),
             (self.validation.every > 0, "validation.every", "must be positive"),
             (self.validation.patience > 0, "validation.patience", "must be positive"),
             (self.validation.segments > 0, "validation.segments", "must be positive"),
@@ -142,24 +141,23 @@ impl TrainConfig {
             let problem = "`tagging` and the network `rank-cnn` of design `at` are made for each other only";
             return Err(Error::setting("objective", problem));
         }
-        if self.proximity.is_some() && !matches!(self.objective.drawing(), Drawing::ByArtist { .. }) {
-            return Err(Error::setting(
-                "proximity",
-                "has no meaning for an objective whose batches are not drawn by artist",
-            ));
+        if let Some(proximity) = &self.proximity {
+            proximity.validate()?;
+            if self.objective.drawing() != Drawing::ByArtist || !self.objective.notions().is_empty() {
+                let problem = "has no meaning for an objective whose batches are not drawn by artist";
+                return Err(Error::setting("proximity", problem));
+            }
         }
-        if self.objective.ignores_artists() && self.validation.share > 0.0 {
+        let has_towers = matches!(self.objective, ObjectiveSpec::TwoTowers { .. });
+        if has_towers && self.validation.share > 0.0 {
             let problem = "must be 0: held-out artists say nothing of what this objective learns";
             return Err(Error::setting("validation.share", problem));
         }
-        if self.kind_column.is_some() && !matches!(self.objective, ObjectiveSpec::Triplet | ObjectiveSpec::Joint { .. })
-        {
-            return Err(Error::setting(
-                "kind_column",
-                "has no meaning for an objective that mines no triplets of artists",
-            ));
+        let of_artists = matches!(self.objective, ObjectiveSpec::Triplet | ObjectiveSpec::Joint { .. });
+        if self.kind_column.is_some() && !(of_artists && self.proximity.is_none()) {
+            return Err(Error::setting("kind_column", "has no meaning where no triplets of artists are mined"));
         }
-        if matches!(self.objective, ObjectiveSpec::TwoTowers { .. }) && self.mining.tag_column.is_none() {
+        if has_towers && self.mining.tag_column.is_none() {
             return Err(Error::setting("tag_column", "must say which column holds what there are vectors of"));
         }
         let plain = TrackVector { segments: self.track.segments, ..TrackVector::default() };
@@ -167,7 +165,8 @@ impl TrainConfig {
         if is_twins && self.kind_column.is_none() {
             return Err(Error::setting("kind_column", "must say what is for which of the twins"));
         }
-        if (self.objective.ignores_artists() || is_twins) && self.track != plain {
+        let has_parts = has_towers || is_twins || !self.objective.notions().is_empty();
+        if has_parts && self.track != plain {
             let problem = "must be the embedding itself: nothing else has parts for notions, or is alike in two towers";
             return Err(Error::setting("track", problem));
         }
@@ -185,11 +184,12 @@ impl TrainConfig {
             _ if comparisons && self.validation.share > 0.0 => {
                 Err(Error::setting("validation.share", "must be 0: comparisons name no artists to hold out"))
             }
-            _ if comparisons => Ok(Drawing::Compared),
-            (Drawing::ByArtist { .. }, Some(seconds)) => {
-                Ok(Drawing::ByArtist { near: Some((seconds / recipe.frame_seconds()).round() as usize) })
+            (_, Some(_)) if comparisons => {
+                Err(Error::setting("proximity", "has no meaning for comparisons, which say what is alike"))
             }
-            (drawing, _) => Ok(drawing),
+            _ if comparisons => Ok(Drawing::Compared),
+            (_, Some(proximity)) => Ok(Drawing::ByPlace(proximity.in_frames(recipe))),
+            (drawing, None) => Ok(drawing),
         }
     }
 }
@@ -253,7 +253,7 @@ pub const PRESETS: &[Preset] = &[
         help: "without labels: each segment, changed at random twice, finds its other self in the batch (NT-Xent)",
         config: || TrainConfig {
             objective: ObjectiveSpec::NtXent { temperature: 0.1 },
-            proximity: Some(0.0),
+            proximity: Some(Proximity { near: 0.0, far: 0.0, places: 1 }),
             augmentation: Augmentation { level: 6.0, equaliser: 3.0, band_mask: 0.2, time_mask: 0.2 },
             ..unlabelled()
         },
@@ -261,8 +261,13 @@ pub const PRESETS: &[Preset] = &[
     },
     Preset {
         name: "proximity",
-        help: "without labels (McCallum 2019): triplets whose positive begins within 10 s of the anchor",
-        config: || TrainConfig { proximity: Some(10.0), ..unlabelled() },
+        help: "without labels (McCallum 2019): triplets whose positive begins within 5 s of the anchor, and whose negative is of \
+               another track, or 10 s away or more",
+        config: || TrainConfig {
+            proximity: Some(Proximity::default()),
+            mining: MiningSpec { tag_column: Some("path".to_owned()), ..best().mining },
+            ..unlabelled()
+        },
         recipe: Recipe::default,
     },
     Preset {

@@ -1,6 +1,6 @@
 //! The training loop.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::time::Instant;
 
@@ -89,13 +89,18 @@ pub fn train(
     let drawing = config.drawing(store.recipe(), set.triplets.is_some())?;
     let (tracks, held_out) = labelled(store, set, config)?;
     check_oracle(config, &tracks)?;
-    let notions = notions(store, set, config)?;
+    let [notions, held_out_notions] = notions(store, set, config, &held_out)?;
     tracks.check_segment(config.segment)?;
-    if config.proximity.is_some() && set.train.samples.is_some() {
-        return Err(Error::setting("proximity", "has no meaning for a dataset, which says where segments are"));
+    if config.proximity.is_some() {
+        if set.train.samples.is_some() {
+            return Err(Error::setting("proximity", "has no meaning for a dataset, which says where segments are"));
+        }
+        if tracks.artists() < tracks.tracks() {
+            return Err(Error::setting("proximity", "needs every track on its own: artist_column = \"path\""));
+        }
     }
     let frames = store.recipe().seconds_to_frames(config.segment);
-    let all: Vec<&LabelledTracks> = [&tracks, &held_out].into_iter().chain(&notions).collect();
+    let all: Vec<_> = [&tracks, &held_out].into_iter().chain(&notions).chain(&held_out_notions).collect();
     let mut model = fresh_model(store, config, &all, frames)?;
     let network = model.network()?;
     if network.dims() < notions.len() {
@@ -125,6 +130,7 @@ pub fn train(
         tracks: &tracks,
         drawn_from: if notions.is_empty() { std::slice::from_ref(&tracks) } else { &notions },
         held_out: &held_out,
+        held_out_notions: &held_out_notions,
         out,
         state_path: &state_path,
         model,
@@ -192,11 +198,22 @@ fn kinds(set: &TrainingSet, config: &TrainConfig) -> Result<Option<Kinds>> {
     config.kind_column.as_ref().map(|column| Kinds::of(&set.train.table, column)).transpose()
 }
 
-/// The training tracks by each of the columns that have a part of the embedding of their own.
-fn notions<'s>(store: &'s Store, set: &TrainingSet, config: &TrainConfig) -> Result<Vec<LabelledTracks<'s>>> {
-    let tags = config.mining.tag_column.as_deref();
-    let of_column = |column: &String| LabelledTracks::new(store, &set.train, column, tags);
-    config.objective.notions().iter().map(of_column).collect()
+/// The tracks to learn from, and those to judge by, by each of the columns that have a part of the embedding of their own.
+fn notions<'s>(
+    store: &'s Store,
+    set: &TrainingSet,
+    config: &TrainConfig,
+    held_out: &LabelledTracks<'s>,
+) -> Result<[Vec<LabelledTracks<'s>>; 2]> {
+    let (tags, judged) = (config.mining.tag_column.as_deref(), held_out.rows());
+    let kept_out: HashSet<usize> =
+        if set.validation.is_some() { HashSet::new() } else { judged.iter().copied().collect() };
+    let learnt: Vec<usize> = (0..set.train.rows.len()).filter(|row| !kept_out.contains(row)).collect();
+    let by_each = |part: &TrackList, rows: &[usize]| -> Result<Vec<LabelledTracks<'s>>> {
+        let of_column = |column: &String| LabelledTracks::by_value(store, part, column, tags, rows);
+        config.objective.notions().iter().map(of_column).collect()
+    };
+    Ok([by_each(&set.train, &learnt)?, by_each(set.validation.as_ref().unwrap_or(&set.train), &judged)?])
 }
 
 /// The model before the first update; of `data` the first are the tracks to learn from.
@@ -243,6 +260,8 @@ struct Run<'a> {
     /// What batches are drawn from: those, or the same by each notion, in turn.
     drawn_from: &'a [LabelledTracks<'a>],
     held_out: &'a LabelledTracks<'a>,
+    /// The same by each notion.
+    held_out_notions: &'a [LabelledTracks<'a>],
     out: &'a Path,
     state_path: &'a Path,
     model: Model,
@@ -371,7 +390,10 @@ impl Run<'_> {
         let network = self.updater.network;
         let error = match self.held_out.artists() {
             0 | 1 => None,
-            _ => held_out_error(network, self.updater.kept(), self.config, self.held_out)?,
+            _ => {
+                let kept = self.updater.kept();
+                held_out_error(network, kept, self.config, self.held_out, self.held_out_notions)?
+            }
         };
         let best = match (error, self.progress.best_error) {
             (Some(error), Some(best)) => error < best,

@@ -5,7 +5,8 @@ use rayon::prelude::*;
 
 use crate::Result;
 use crate::matrix::Matrix;
-use crate::models::{Network, TrackMap};
+use crate::mining::shared;
+use crate::models::{Network, TrackMap, notion_part};
 use crate::sampling::LabelledTracks;
 use crate::similarity::{Comparison, Oracle, Ranking};
 
@@ -18,20 +19,29 @@ use super::{ObjectiveSpec, TrainConfig};
 /// `points`: n × `dims`; `artists[i]` and `tags[i]` belong to point `i`. Where an anchor shares a tag with points of
 /// other artists, only those are its negatives. `None` where no point has both a positive and a negative.
 pub fn triplet_error(points: &[f32], dims: usize, artists: &[usize], tags: &[Vec<u32>]) -> Option<f64> {
-    let n = artists.len();
+    error_where(points, dims, |a, b| artists[a] == artists[b], |a, b| shared(&tags[a], &tags[b]))
+}
+
+/// As [`triplet_error`], where positives are alike and negatives are not; those that rather count as negatives do so alone.
+fn error_where(
+    points: &[f32],
+    dims: usize,
+    alike: impl Fn(usize, usize) -> bool,
+    rather: impl Fn(usize, usize) -> bool,
+) -> Option<f64> {
+    let n = points.len() / dims;
     let mut distances = vec![0.0; n];
     // A forced set that the CPU lacks is an error where a network is built; distances alone do without.
     let isa = kernels::Isa::chosen().unwrap_or(kernels::Isa::PORTABLE);
     let (mut total, mut anchors) = (0.0, 0);
     for anchor in 0..n {
         kernels::squared_distances(isa, &points[anchor * dims..][..dims], points, dims, &mut distances);
-        let alike = |other: &usize| tags[anchor].iter().any(|tag| tags[*other].contains(tag));
-        let others: Vec<usize> = (0..n).filter(|&other| artists[other] != artists[anchor]).collect();
-        let tagged: Vec<usize> = others.iter().copied().filter(alike).collect();
-        let negatives = if tagged.is_empty() { others } else { tagged };
+        let others: Vec<usize> = (0..n).filter(|&other| !alike(anchor, other)).collect();
+        let chosen: Vec<usize> = others.iter().copied().filter(|&other| rather(anchor, other)).collect();
+        let negatives = if chosen.is_empty() { others } else { chosen };
         let mut negatives: Vec<f32> = negatives.into_iter().map(|other| distances[other]).collect();
         negatives.sort_unstable_by(f32::total_cmp);
-        let positives = (0..n).filter(|&other| other != anchor && artists[other] == artists[anchor]);
+        let positives = (0..n).filter(|&other| other != anchor && alike(anchor, other));
         let errors: Vec<f64> = positives.map(|positive| share_below(&negatives, distances[positive])).collect();
         if !errors.is_empty() && !negatives.is_empty() {
             total += errors.iter().sum::<f64>() / errors.len() as f64;
@@ -77,13 +87,14 @@ pub fn ranked_triplet_error(
 /// Positives of an anchor by which an auto-tagger is judged.
 const POSITIVES: usize = 15;
 
-/// The triplet error of the track vectors of artists kept out of training: by artist, or by the oracle where training learns
-/// from one.
+/// The triplet error of the track vectors of artists kept out of training: by artist, by the oracle where training learns from
+/// one, or by each notion.
 pub(super) fn held_out_error(
     network: &dyn Network,
     params: &[f32],
     config: &TrainConfig,
     tracks: &LabelledTracks<'_>,
+    notions: &[LabelledTracks<'_>],
 ) -> Result<Option<f64>> {
     let (track, spec) = (config.track, &config.validation);
     let chosen = tracks.spread(spec.tracks);
@@ -100,10 +111,28 @@ pub(super) fn held_out_error(
         let items: Vec<usize> = chosen.iter().map(|&track| items[track]).collect();
         return Ok(error_by_oracle(oracle, &items, &Matrix::new(items.len(), map.width(), points), config));
     }
+    if !notions.is_empty() {
+        return Ok(error_by_notions(&points, map.width(), &chosen, notions));
+    }
     let artist_of_tracks = tracks.artist_of_tracks();
     let artists: Vec<usize> = chosen.iter().map(|&track| artist_of_tracks[track]).collect();
     let tags: Vec<Vec<u32>> = chosen.iter().map(|&track| tracks.tags(track).to_vec()).collect();
     Ok(triplet_error(&points, map.width(), &artists, &tags))
+}
+
+/// The mean over the notions of the error in the part of each, where positives share a value and negatives share none; points
+/// are those of the `chosen` tracks.
+fn error_by_notions(points: &[f32], dims: usize, chosen: &[usize], notions: &[LabelledTracks<'_>]) -> Option<f64> {
+    let error = |(notion, tracks): (usize, &LabelledTracks<'_>)| {
+        let part = notion_part(dims, notions.len(), notion);
+        let valued =
+            chosen.iter().zip(points.chunks_exact(dims)).filter(|(track, _)| !tracks.values(**track).is_empty());
+        let (values, points): (Vec<&[u32]>, Vec<&[f32]>) =
+            valued.map(|(&track, point)| (tracks.values(track), &point[part.clone()])).unzip();
+        error_where(&points.concat(), part.len(), |a, b| shared(values[a], values[b]), |_, _| false)
+    };
+    let errors: Vec<f64> = notions.iter().enumerate().filter_map(error).collect();
+    (!errors.is_empty()).then(|| errors.iter().sum::<f64>() / errors.len() as f64)
 }
 
 /// As the system itself will compare them: the points of an auto-tagger as likelihoods, all others by distance.

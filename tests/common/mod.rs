@@ -1,7 +1,9 @@
-//! What several tests share: the program as a user runs it, audio to give it, the generator of the oracle scripts.
+//! What several tests share: the program as a user runs it, audio to give it, the generator of the oracle scripts,
+//! made-up artists to train on.
 #![allow(dead_code, reason = "each test takes what it needs")]
 
 pub(crate) mod lcg;
+pub(crate) mod world;
 
 use std::path::Path;
 use std::process::{Command, Output};

@@ -55,8 +55,8 @@ pub enum ObjectiveSpec {
         #[serde(default = "temperature")]
         temperature: f32,
     },
-    /// Disentangled similarity: the triplet loss in a part of the embedding for each notion, by the column of that name. The
-    /// notions take turns, a batch each.
+    /// Disentangled similarity: the triplet loss in a part of the embedding for each notion, by the column of that name, whose
+    /// cells hold several values apart by `;`. The notions take turns, a batch each.
     Masks {
         /// Columns of the catalogue, such as genre, mood, instrument and tempo.
         #[serde(default)]
@@ -240,7 +240,7 @@ impl ObjectiveSpec {
             | Self::Joint { .. }
             | Self::Contrastive { .. }
             | Self::Prototypical { .. }
-            | Self::NtXent { .. } => Drawing::ByArtist { near: None },
+            | Self::NtXent { .. } => Drawing::ByArtist,
             Self::Classification { .. }
             | Self::NormalisedClassification { .. }
             | Self::Tagging { .. }
@@ -260,11 +260,6 @@ impl ObjectiveSpec {
     /// Whether it can learn from comparisons of tracks.
     pub(in crate::train) fn compares(&self) -> bool {
         matches!(self, Self::Triplet | Self::MatchNet { .. })
-    }
-
-    /// Whether held-out artists say nothing of what is learnt.
-    pub(in crate::train) fn ignores_artists(&self) -> bool {
-        matches!(self, Self::Masks { .. } | Self::TwoTowers { .. })
     }
 
     /// The vectors of two towers.

@@ -1,16 +1,19 @@
-//! Six updates of Triplet MatchNet go the way that PyTorch goes in `f64` (made by tools/oracle/torch_match.py), and what the
-//! tower's gradient says is the slope.
+//! Six updates of Triplet MatchNet, and of its tower beside one for given vectors, go the way that PyTorch goes in `f64` (made by
+//! tools/oracle/torch_heads.py), and what the tower's gradient says is the slope.
 
 mod common;
 
 use std::path::Path;
 
 use common::lcg::Lcg;
+use homonym::catalogue::table::Table;
+use homonym::matrix::Matrix;
 use homonym::mining::BatchLabels;
 use homonym::models::{HeadSpec, InMemory, Layer, Network, NetworkSpec, ResidualCnnSpec, Standardisation};
 use homonym::nn::{Init, ParamTable};
 use homonym::optim::{Optimizer, Sgd};
 use homonym::random::Random;
+use homonym::store::embeddings::Embeddings;
 use homonym::train::{ObjectiveSpec, TrainConfig, Updater};
 use serde_json::Value;
 
@@ -39,41 +42,42 @@ fn fill(table: &ParamTable, lcg: &mut Lcg) -> Vec<f32> {
     params
 }
 
-fn segments(lcg: &mut Lcg) -> Vec<f32> {
+/// A segment for each of the artists.
+fn segments(lcg: &mut Lcg, artists: &[u32]) -> Vec<f32> {
     let value = |place: usize| {
-        let (artist, band) = (place / (FRAMES * BANDS * PER_ARTIST), place % BANDS);
+        let (artist, band) = (artists[place / (FRAMES * BANDS)] as usize, place % BANDS);
         let (u, shape) = (lcg.uniform(), 1 + band * (artist + 2) % 8);
         u * u * shape as f32 * 0.125
     };
-    (0..ARTISTS * PER_ARTIST * FRAMES * BANDS).map(value).collect()
+    (0..artists.len() * FRAMES * BANDS).map(value).collect()
 }
 
-#[test]
-fn updates_are_those_of_pytorch() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/match.json");
+fn everyone() -> Vec<u32> {
+    (0..ARTISTS * PER_ARTIST).map(|row| (row / PER_ARTIST) as u32).collect()
+}
+
+/// Goes the steps of a golden trajectory, whose batches have segments of some artists, and compares.
+fn follow(name: &str, head: &HeadSpec, objective: ObjectiveSpec, rate: f32, steps: &[(BatchLabels, Vec<u32>)]) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/{name}.json"));
     let golden: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
     let network = network();
-    let head = HeadSpec::Pair { hidden: HIDDEN }.params(network.dims());
+    let head = head.params(network.dims());
     let mut lcg = Lcg(4);
     let start = [fill(network.params(), &mut lcg), fill(&head, &mut lcg)].concat();
     let config = TrainConfig {
-        objective: ObjectiveSpec::MatchNet { hidden: HIDDEN },
-        optimizer: Optimizer::Sgd(Sgd { learning_rate: 0.05, momentum: 0.0, decay: 0.0 }),
+        objective,
+        optimizer: Optimizer::Sgd(Sgd { learning_rate: rate, momentum: 0.0, decay: 0.0 }),
         ..TrainConfig::default()
     };
     let mut updater = Updater::new(&*network, &config, ARTISTS, start.clone()).unwrap();
-    let labels = BatchLabels {
-        per_artist: PER_ARTIST,
-        tags: vec![Vec::new(); ARTISTS * PER_ARTIST],
-        artists: (0..ARTISTS * PER_ARTIST).map(|row| (row / PER_ARTIST) as u32).collect(),
-        ..BatchLabels::default()
-    };
-    for (step, want) in golden["losses"].as_array().unwrap().iter().enumerate() {
-        let values = segments(&mut lcg);
+    let losses = golden["losses"].as_array().unwrap();
+    assert_eq!(losses.len(), steps.len());
+    for (step, (want, (labels, artists))) in losses.iter().zip(steps).enumerate() {
+        let values = segments(&mut lcg, artists);
         let batch = InMemory { values: &values, size: FRAMES * BANDS };
-        let loss = f64::from(updater.update(&batch, &labels, step as u64).loss);
+        let loss = f64::from(updater.update(&batch, labels, step as u64).loss);
         let want = want.as_f64().unwrap();
-        assert!((loss - want).abs() < 1e-5 * want, "step {step}: {loss} {want}");
+        assert!((loss - want).abs() < 1e-5 * want, "{name}, step {step}: {loss} {want}");
     }
     let own = updater.params();
     let places = network.params().iter().map(|param| (param, 0));
@@ -86,9 +90,41 @@ fn updates_are_those_of_pytorch() {
             change += (f64::from(start[at]) - want).powi(2);
         }
         let error = (difference / change).sqrt();
-        println!("{}: change within {error:.1e}", param.name);
-        assert!(change > 0.0 && error < 2e-3, "{}: {error:e}", param.name);
+        println!("{name}, {}: change within {error:.1e}", param.name);
+        assert!(change > 0.0 && error < 2e-3, "{name}, {}: {error:e}", param.name);
     }
+}
+
+#[test]
+fn a_learnt_distance_is_updated_as_by_pytorch() {
+    let artists = everyone();
+    let labels = BatchLabels {
+        per_artist: PER_ARTIST,
+        tags: vec![Vec::new(); artists.len()],
+        artists: artists.clone(),
+        ..BatchLabels::default()
+    };
+    let objective = ObjectiveSpec::MatchNet { hidden: HIDDEN };
+    follow("match", &HeadSpec::Pair { hidden: HIDDEN }, objective, 0.05, &vec![(labels, artists); 6]);
+}
+
+/// Two segments and their two vectors a step: each anchor has one positive and one negative, whatever is drawn at random.
+#[test]
+fn two_towers_are_updated_as_by_pytorch() {
+    const WIDTH: usize = 5;
+    let folder = tempfile::tempdir().unwrap();
+    let value = |place: usize| ((3 * (place / WIDTH) + 2 * (place % WIDTH).pow(2)) % 7) as f32 / 4.0 - 0.75;
+    let points = Matrix::new(4, WIDTH, (0..4 * WIDTH).map(value).collect());
+    let rows = (0..4).map(|row| vec![format!("word {row}")]).collect();
+    let table = Table { columns: vec!["track_id".to_owned()], rows };
+    Embeddings { points, table, origin: None }.write(&folder.path().join("words")).unwrap();
+    let step = |words: [u32; 2]| {
+        let tags = words.map(|word| vec![word]).to_vec();
+        (BatchLabels { per_artist: 1, tags, artists: words.to_vec(), ..BatchLabels::default() }, words.to_vec())
+    };
+    let steps = [[0, 1], [2, 3], [1, 2], [3, 0], [0, 2], [1, 3]].map(step);
+    let objective = ObjectiveSpec::TwoTowers { vectors: folder.path().join("words"), margin: 0.4 };
+    follow("towers", &HeadSpec::Vectors { width: WIDTH }, objective, 0.1, &steps);
 }
 
 /// Central differences along random directions of all parameters.
@@ -96,7 +132,7 @@ fn updates_are_those_of_pytorch() {
 fn the_gradient_is_the_slope() {
     let network = network();
     let params = network.params().initial(7);
-    let values = segments(&mut Lcg(9));
+    let values = segments(&mut Lcg(9), &everyone());
     let batch = InMemory { values: &values, size: FRAMES * BANDS };
     let mut random = Random::keyed(11, &[]);
     let mut pass = network.training_pass();
