@@ -102,7 +102,7 @@ fn sections() -> World {
         let mut random = Random::keyed(22, &[track as u64]);
         let value = |place: usize| {
             let (frame, band) = (place / BANDS, place % BANDS);
-            let kind = &kinds[usize::from((frame < 80) == (track % 2 == 0))];
+            let kind = &kinds[usize::from((frame < 80) == (track.is_multiple_of(2)))];
             (2.5 * own[band] + 0.4 * kind[band] + 1.5 * random.normal() - 4.0).exp() as f32
         };
         ([format!("{track}.wav")], (0..160 * BANDS).map(value).collect())
