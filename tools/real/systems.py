@@ -6,7 +6,7 @@ usage: systems.py HOMONYM STORE FOLDER [--steps 300] [--comparisons 600]
 STORE holds tracks with the columns path, artist, genre (tags apart by `;`) and source; only rows of `source=modules` are used.
 Every fourth artist is unseen in training; of every artist, every fourth track is a test.
 
-deep        each loss with the same network on the same steps, on unseen artists
+deep        each loss with the network of `best` and as many steps, and the presets without labels, on unseen artists
 prototypes  of artists and of tags, made of model tracks, searched by test tracks: plain statistics, and a trained network
 masks       artist, format (first tag) and size of the samples (last tag), each in its part of the embedding, on unseen artists
 towers      a vector for each tag (its kind, and log2 of its number of channels); the tags 6ch, 10ch, 14ch and mid are unseen
@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 
 DEEP = ["triplet", "siamese", "contrastive", "classification", "normalised-classification", "prototypical", "nt-xent", "joint"]
+UNLABELLED = ["instances", "proximity"]
 UNSEEN_TAGS = {"6ch", "10ch", "14ch", "mid"}
 
 
@@ -63,7 +64,8 @@ def main(options):
         return folder / name
 
     def trained(name, *how):
-        run("train", options.store, "--dataset", lists, "--steps", options.steps, "--out", folder / f"{name}.safetensors", "--force", *how)
+        run("train", options.store, "--dataset", lists, "--out", folder / f"{name}.safetensors", "--force",
+            *(how if "--steps" in how else ["--steps", options.steps, *how]))
         return folder / f"{name}.safetensors"
 
     def searched(what, tracks, items, column, *where):
@@ -72,14 +74,17 @@ def main(options):
         print(f"| {what} | {there['queries']} | {there['mean_average_precision']:.3f} | {found['area']:.3f} | "
               f"{back['queries']} | {back['recall'][0]:.3f} |", flush=True)
 
+    statistics = embedded("statistics", "--statistics=mel")
     print("| unseen artists | recall at 1 | MAP |\n|---|---|---|")
-    for name in DEEP:
-        points = embedded(name, "--model", trained(name, "--objective", name))
-        found = run("evaluate", "retrieval", points, "--where", "split=unseen")
-        print(f"| `{name}` | {found['recall'][0]:.3f} | {found['mean_average_precision']:.3f} |", flush=True)
+    learnt = [(name, ["--objective", name]) for name in DEEP] + [(name, ["--preset", name]) for name in UNLABELLED]
+    systems = [("mel statistics", lambda: statistics), ("not trained", lambda: embedded("untrained", "--model", trained("untrained", "--steps", 0)))]
+    systems += [(f"`{name}`", lambda name=name, how=how: embedded(name, "--model", trained(name, *how))) for name, how in learnt]
+    for name, points in systems:
+        found = run("evaluate", "retrieval", points(), "--where", "split=unseen")
+        print(f"| {name} | {found['recall'][0]:.3f} | {found['mean_average_precision']:.3f} |", flush=True)
 
     print("\n| search | items | MAP, tracks of item | ROC area | tracks | right item nearest |\n|---|---|---|---|---|---|")
-    systems = [("mel statistics", lambda: embedded("statistics", "--statistics=mel")),
+    systems = [("mel statistics", lambda: statistics),
                (f"network, {options.steps} steps", lambda: embedded("network", "--model", trained("network")))]
     for name, make in systems:
         points = make()

@@ -50,7 +50,7 @@ pub struct Direction {
 
 /// Ranks all tracks with a value by their angle to each item, and all items by theirs to each track: prototypes are directions,
 /// and not all embeddings lie on the sphere. A track belongs to the items named in its cell of the artist column: the cell as a
-/// whole, or its parts between `;`. Takes four bytes of memory for each pair of an item and a track.
+/// whole, or its parts between `;`.
 ///
 /// # Errors
 /// Options that cannot be used, items of another model or another size, and items and tracks that do not belong together.
@@ -84,17 +84,12 @@ pub fn run(embeddings: &Embeddings, options: &Options, monitor: &dyn Monitor) ->
     let (tracks, wanted): (Vec<usize>, Vec<Vec<usize>>) = cells.map(|(row, cell)| (row, of_cell(cell))).unzip();
     let is_right = |item: usize, track: usize| wanted[track].contains(&item);
     let (item_units, track_units) = (units(&items.points), units(&embeddings.points));
-    let cosines_of = |item: usize| {
-        let cosine = |&track: &usize| {
-            let pairs = item_units.row(item).iter().zip(track_units.row(track));
-            pairs.map(|(&x, &y)| f64::from(x) * f64::from(y)).sum::<f64>() as f32
-        };
-        tracks.iter().map(cosine).collect::<Vec<f32>>()
+    let distance = |item: usize, track: usize| {
+        let pairs = item_units.row(item).iter().zip(track_units.row(tracks[track]));
+        -pairs.map(|(&x, &y)| f64::from(x) * f64::from(y)).sum::<f64>()
     };
-    // Items × tracks: both directions rank the same cosines.
     let once = |_| {
-        let cosines: Vec<Vec<f32>> = (0..items.points.rows).into_par_iter().map(cosines_of).collect();
-        let answer = |item: usize, track: usize| (-f64::from(cosines[item][track]), is_right(item, track));
+        let answer = |item, track| (distance(item, track), is_right(item, track));
         let of_item = |item| rank((0..tracks.len()).map(|track| answer(item, track)).collect());
         let of_track = |track| rank((0..items.points.rows).map(|item| answer(item, track)).collect());
         Ok((
