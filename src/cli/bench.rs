@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::{Console, Outcome};
 use crate::cluster::{Scratch, linkage_with};
 use crate::demo::noise_store;
-use crate::frontend::{Recipe, frames_of_file};
+use crate::frontend::{FrameStream, Recipe, frames_of_file};
 use crate::matrix::Matrix;
 use crate::models::{Arithmetic, Layer, Standardisation};
 use crate::random::Random;
@@ -189,15 +189,16 @@ impl Bench {
         let mut random = Random::keyed(0, &[]);
         let samples: Vec<f32> =
             (0..AUDIO_SECONDS * recipe.sample_rate as usize).map(|_| random.normal() as f32 * 0.1).collect();
-        let work = || {
-            let mut stream = recipe.stream()?;
+        // Filters are made once for any number of signals, as `extract` does.
+        let mut streams: Vec<_> = (0..threads).map(|_| recipe.stream()).collect::<Result<_>>()?;
+        let work = |stream: &mut Box<dyn FrameStream>| {
             let mut frames = Vec::with_capacity(recipe.bands * recipe.seconds_to_frames(AUDIO_SECONDS as f64));
             let mut collect = |new: &[f32]| {
                 frames.extend_from_slice(new);
                 Ok(())
             };
             let seconds = if let Some(path) = &self.audio {
-                frames_of_file(path, &mut *stream, &mut collect)?.seconds
+                frames_of_file(path, &mut **stream, &mut collect)?.seconds
             } else {
                 stream.push(&samples, &mut frames);
                 stream.finish(&mut frames);
@@ -210,7 +211,7 @@ impl Bench {
         let mut cpu = Vec::new();
         let seconds = self.median(console, &recipe.kind, |round| {
             let before = cpu_seconds();
-            audio = (0..threads).into_par_iter().map(|_| work()).sum();
+            audio = streams.par_iter_mut().map(&work).sum();
             if round > 0 {
                 cpu.extend(cpu_seconds().zip(before).map(|(after, before)| after - before));
             }

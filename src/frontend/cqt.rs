@@ -219,8 +219,8 @@ impl Plan {
                 values[(at + n - before) % n] = Complex::from_polar(scale * hann, TAU * (turn * time).fract());
             }
             transform.process(&mut values);
-            let heard = values[..n / 2].iter().map(|value| value.norm());
-            let least = NEGLIGIBLE * heard.clone().fold(0.0, f64::max);
+            let heard = values[..n / 2].iter().map(|value| value.norm_sqr());
+            let least = NEGLIGIBLE.powi(2) * heard.clone().fold(0.0, f64::max);
             let first = heard.clone().position(|size| size >= least).expect("the largest is not below its share");
             let last = n / 2 - 1 - heard.rev().position(|size| size >= least).expect("as above");
             (first, values[first..=last].iter().map(|value| [value.re as f32, value.im as f32]).collect())
