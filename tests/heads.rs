@@ -1,5 +1,6 @@
-//! Six updates of Triplet MatchNet, and of its tower beside one for given vectors, go the way that PyTorch goes in `f64` (made by
-//! tools/oracle/torch_heads.py), and what the tower's gradient says is the slope.
+//! Six updates of Triplet MatchNet, of its tower beside one for given vectors, and of the tower by every loss that needs nothing
+//! drawn at random, go the way that PyTorch goes in `f64` (made by tools/oracle/torch_heads.py), and what the tower's gradient
+//! says is the slope.
 
 mod common;
 
@@ -19,13 +20,14 @@ use serde_json::Value;
 
 const FRAMES: usize = 19;
 const BANDS: usize = 6;
+const DIMS: usize = 4;
 const HIDDEN: usize = 6;
 const ARTISTS: usize = 3;
 const PER_ARTIST: usize = 3;
 
 fn network() -> Box<dyn Network> {
     let input = Standardisation { scale: vec![0.5; BANDS], shift: vec![-3.5; BANDS] };
-    let spec = ResidualCnnSpec { dims: 4, channels: 5, blocks: 2 };
+    let spec = ResidualCnnSpec { dims: DIMS, channels: 5, blocks: 2 };
     NetworkSpec::ResidualCnn(spec).build(FRAMES, BANDS, input).unwrap()
 }
 
@@ -57,13 +59,12 @@ fn everyone() -> Vec<u32> {
 }
 
 /// Goes the steps of a golden trajectory, whose batches have segments of some artists, and compares.
-fn follow(name: &str, head: &HeadSpec, objective: ObjectiveSpec, rate: f32, steps: &[(BatchLabels, Vec<u32>)]) {
+fn follow(name: &str, head: &ParamTable, objective: ObjectiveSpec, rate: f32, steps: &[(BatchLabels, Vec<u32>)]) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/{name}.json"));
     let golden: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
     let network = network();
-    let head = head.params(network.dims());
     let mut lcg = Lcg(4);
-    let start = [fill(network.params(), &mut lcg), fill(&head, &mut lcg)].concat();
+    let start = [fill(network.params(), &mut lcg), fill(head, &mut lcg)].concat();
     let config = TrainConfig {
         objective,
         optimizer: Optimizer::Sgd(Sgd { learning_rate: rate, momentum: 0.0, decay: 0.0 }),
@@ -95,17 +96,42 @@ fn follow(name: &str, head: &HeadSpec, objective: ObjectiveSpec, rate: f32, step
     }
 }
 
+/// A step with segments of these artists, in threes.
+fn step_of(artists: Vec<u32>) -> (BatchLabels, Vec<u32>) {
+    let tags = vec![Vec::new(); artists.len()];
+    (BatchLabels { per_artist: PER_ARTIST, tags, artists: artists.clone(), ..BatchLabels::default() }, artists)
+}
+
 #[test]
 fn a_learnt_distance_is_updated_as_by_pytorch() {
-    let artists = everyone();
-    let labels = BatchLabels {
-        per_artist: PER_ARTIST,
-        tags: vec![Vec::new(); artists.len()],
-        artists: artists.clone(),
-        ..BatchLabels::default()
-    };
     let objective = ObjectiveSpec::MatchNet { hidden: HIDDEN };
-    follow("match", &HeadSpec::Pair { hidden: HIDDEN }, objective, 0.05, &vec![(labels, artists); 6]);
+    let head = HeadSpec::Pair { hidden: HIDDEN }.params(DIMS);
+    follow("match", &head, objective, 0.05, &vec![step_of(everyone()); 6]);
+}
+
+#[test]
+fn losses_are_descended_as_by_pytorch() {
+    let none = ParamTable::default;
+    let mut classifier = none();
+    classifier.add("classifier.weight", &[DIMS, ARTISTS], Init::He { fan_in: DIMS });
+    classifier.add("classifier.bias", &[ARTISTS], Init::Zero);
+    let mut centroids = none();
+    centroids.add("classifier.centroids", &[ARTISTS, DIMS], Init::He { fan_in: DIMS });
+    for (name, head, objective, artists) in [
+        ("contrastive", none(), ObjectiveSpec::Contrastive { margin: 1.5 }, everyone()),
+        ("nt-xent", none(), ObjectiveSpec::NtXent { temperature: 0.4 }, everyone()),
+        ("prototypical", none(), ObjectiveSpec::Prototypical { shots: 2 }, everyone()),
+        ("siamese", none(), ObjectiveSpec::Siamese { negatives: 1, margin: 0.4 }, vec![0, 0, 1, 1, 1, 2, 2, 2, 0]),
+        ("classification", classifier, ObjectiveSpec::Classification { dropout: 0.0 }, everyone()),
+        (
+            "normalised-classification",
+            centroids,
+            ObjectiveSpec::NormalisedClassification { temperature: 0.3 },
+            everyone(),
+        ),
+    ] {
+        follow(name, &head, objective, 0.1, &vec![step_of(artists); 6]);
+    }
 }
 
 /// Two segments and their two vectors a step: each anchor has one positive and one negative, whatever is drawn at random.
@@ -124,7 +150,7 @@ fn two_towers_are_updated_as_by_pytorch() {
     };
     let steps = [[0, 1], [2, 3], [1, 2], [3, 0], [0, 2], [1, 3]].map(step);
     let objective = ObjectiveSpec::TwoTowers { vectors: folder.path().join("words"), margin: 0.4 };
-    follow("towers", &HeadSpec::Vectors { width: WIDTH }, objective, 0.1, &steps);
+    follow("towers", &HeadSpec::Vectors { width: WIDTH }.params(DIMS), objective, 0.1, &steps);
 }
 
 /// Central differences along random directions of all parameters.

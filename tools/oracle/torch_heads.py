@@ -1,6 +1,6 @@
 """Golden trajectories from PyTorch of a network with a head: six updates in float64 by plain gradient descent, whose steps are
 the gradients. Triplet MatchNet's tower and distance of pairs: tests/golden/match.json. The same tower with one for given
-vectors: tests/golden/towers.json.
+vectors: tests/golden/towers.json; by the losses that need nothing drawn at random: tests/golden/NAME.json.
 
 Inputs and initial weights follow from the generator in lcg.py. Run from the root of the repository:
 python tools/oracle/torch_heads.py
@@ -27,7 +27,7 @@ PAIRS = [[0, 1], [2, 3], [1, 2], [3, 0], [0, 2], [1, 3]]
 
 
 def initial_params(lcg, head):
-    """[(name, array in the engine's layout)]: the network's, then those of a head's layers (name, inputs, outputs)."""
+    """[(name, array in the engine's layout)]: the network's, then those of a head (name, shape, limit of the weights)."""
     params = []
 
     def add(name, shape, limit):
@@ -40,9 +40,14 @@ def initial_params(lcg, head):
         add(f"block{block}.first", (CHANNELS, 3, CHANNELS), math.sqrt(6 / (3 * CHANNELS)))
         add(f"block{block}.second", (CHANNELS, 3, CHANNELS), glorot(3 * CHANNELS, 3 * CHANNELS))
     add("dense", (CHANNELS, DIMS), glorot(CHANNELS, DIMS))
-    for name, inputs, outputs in head:
-        add(name, (inputs, outputs), glorot(inputs, outputs))
+    for name, shape, limit in head:
+        params.append((name, (lcg.symmetric(math.prod(shape), limit) if limit else np.zeros(shape, np.float32)).reshape(shape)))
     return params
+
+
+def layer(name, inputs, outputs):
+    """A dense layer of a head."""
+    return [(f"{name}.weight", (inputs, outputs), math.sqrt(6 / (inputs + outputs))), (f"{name}.bias", (outputs,), 0)]
 
 
 def batch(lcg, artists):
@@ -96,6 +101,48 @@ def towers_loss(params, x, artists):
     return total
 
 
+ARTIST = torch.arange(ARTISTS * PER_ARTIST) // PER_ARTIST
+SAME = ARTIST[:, None] == ARTIST[None, :]
+SELF = torch.eye(len(ARTIST), dtype=bool)
+
+
+def contrastive_loss(params, x, _, margin=1.5):
+    points = tower(params, x)
+    squares = (points[:, None] - points[None, :]).square().sum(-1)
+    upper = torch.ones_like(SAME).triu(1)
+    far = (margin - squares[upper & ~SAME].sqrt()).clamp(min=0).square()
+    return 0.5 * squares[upper & SAME].mean() + 0.5 * far.mean()
+
+
+def nt_xent_loss(params, x, _, temperature=0.4):
+    points = tower(params, x)
+    logits = (points @ points.T / temperature).masked_fill(SELF, -torch.inf)
+    return -F.log_softmax(logits, 1)[SAME & ~SELF].mean()
+
+
+def prototypical_loss(params, x, _, shots=2):
+    episodes = tower(params, x).reshape(ARTISTS, PER_ARTIST, DIMS)
+    queries = episodes[:, shots:].reshape(-1, DIMS)
+    squares = (queries[:, None] - episodes[:, :shots].mean(1)[None, :]).square().sum(-1)
+    return F.cross_entropy(-squares, torch.arange(ARTISTS).repeat_interleave(PER_ARTIST - shots))
+
+
+def siamese_loss(params, x, _, margin=0.4):
+    """Three tuples: anchor, positive, negative."""
+    anchor, positive, negative = tower(params, x).reshape(-1, 3, DIMS).transpose(0, 1)
+    return (margin - (anchor * positive).sum(1) + (anchor * negative).sum(1)).clamp(min=0).mean()
+
+
+def classification_loss(params, x, artists):
+    logits = tower(params, x) @ params["classifier.weight"] + params["classifier.bias"]
+    return F.cross_entropy(logits, torch.tensor(artists))
+
+
+def normalised_loss(params, x, artists, temperature=0.3):
+    logits = tower(params, x) @ F.normalize(params["classifier.centroids"], dim=1).T / temperature
+    return F.cross_entropy(logits, torch.tensor(artists))
+
+
 def trajectory(head, loss_of, batches, rate):
     """Losses and final parameters; the generator begins anew."""
     lcg = Lcg(4)
@@ -121,7 +168,19 @@ def write(name, golden):
     pathlib.Path(f"tests/golden/{name}.json").write_text(json.dumps(golden, separators=(",", ":")) + "\n")
 
 
-pair = [("pair.hidden", 2 * DIMS, HIDDEN), ("pair.out", HIDDEN, 1)]
+pair = layer("pair.hidden", 2 * DIMS, HIDDEN) + layer("pair.out", HIDDEN, 1)
 everyone = [row // PER_ARTIST for row in range(ARTISTS * PER_ARTIST)]
 write("match", trajectory(pair, match_loss, STEPS * [everyone], 0.05))
-write("towers", trajectory([("vectors", WIDTH, DIMS)], towers_loss, PAIRS, 0.1))
+write("towers", trajectory(layer("vectors", WIDTH, DIMS), towers_loss, PAIRS, 0.1))
+he = math.sqrt(6 / DIMS)
+classifier = [("classifier.weight", (DIMS, ARTISTS), he), ("classifier.bias", (ARTISTS,), 0)]
+tuples = [0, 0, 1, 1, 1, 2, 2, 2, 0]
+for name, head, loss, artists in [
+    ("contrastive", [], contrastive_loss, everyone),
+    ("nt-xent", [], nt_xent_loss, everyone),
+    ("prototypical", [], prototypical_loss, everyone),
+    ("siamese", [], siamese_loss, tuples),
+    ("classification", classifier, classification_loss, everyone),
+    ("normalised-classification", [("classifier.centroids", (ARTISTS, DIMS), he)], normalised_loss, everyone),
+]:
+    write(name, trajectory(head, loss, STEPS * [artists], 0.1))
