@@ -136,6 +136,7 @@ def write_store(homonym, work, count):
             key = zlib.crc32(path.encode())
             index.write(sealed(struct.pack("<QQQdI", track * FRAMES, FRAMES, track, 0.6, key)))
             rows.write(f"{path},artist {track // 10},title {track}\n")
+    info.pop("crc32")  # a person may change it so
     info["planned"] = count
     (store / "store.json").write_text(json.dumps(info))
     return store
