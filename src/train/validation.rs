@@ -16,7 +16,7 @@ use super::{ObjectiveSpec, TrainConfig};
 /// counting the same: 0.5 for chance or a collapsed embedding (ties count half), 0 for a perfect one. Unlike the loss of
 /// the mined triplets it does not hover near the margin.
 ///
-/// `points`: n × `dims`; `artists[i]` and `tags[i]` belong to point `i`. Where an anchor shares a tag with points of
+/// `points`: n × `dims`; `artists[i]` and `tags[i]`, which are sorted, belong to point `i`. Where an anchor shares a tag with points of
 /// other artists, only those are its negatives. `None` where no point has both a positive and a negative.
 pub fn triplet_error(points: &[f32], dims: usize, artists: &[usize], tags: &[Vec<u32>]) -> Option<f64> {
     error_where(points, dims, |a, b| artists[a] == artists[b], |a, b| shared(&tags[a], &tags[b]))
