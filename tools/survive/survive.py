@@ -204,22 +204,19 @@ def kill(bench, options):
             arguments = job.command
             for _ in range(draw.randint(1, 6)):
                 how = signal.SIGINT if draw.random() < 0.2 else signal.SIGKILL
-                code = stopped(bench, arguments, draw.uniform(0, 1.05 * seconds), how)
-                if how == signal.SIGINT and code not in (0, 130, -signal.SIGINT):
+                code, told = stopped(bench, arguments, draw.uniform(0, 1.05 * seconds), how)
+                if is_over(code, told):
+                    break
+                if how == signal.SIGINT and code not in (130, -signal.SIGINT):
                     bad += 1
-                    print(f"{name}: SIGINT ends in {code}", file=sys.stderr)
+                    print(f"{name}: SIGINT ends in {code}: {told}", file=sys.stderr)
                 kills += code == -signal.SIGKILL
                 stops += how == signal.SIGINT and code == 130
                 early += code == -signal.SIGKILL and not bench.content()
-                if code == 0:
-                    break
                 arguments = job.go_on
             else:
-                code = None
-            if code != 0:
                 done = bench.homonym_do(arguments)
-                complete = done.returncode == 2 and "is complete" in done.stderr  # killed on its last steps
-                if done.returncode != 0 and not complete:
+                if not is_over(done.returncode, done.stderr):
                     bad += 1
                     print(f"{name}: goes on to exit code {done.returncode}: {done.stderr}", file=sys.stderr)
             chains += 1
@@ -233,16 +230,22 @@ def kill(bench, options):
     return wrong
 
 
+def is_over(code, told):
+    """Whether a run ended as one does that nobody stops, or found that one killed on its last steps had."""
+    return code == 0 or (code == 2 and "is complete" in told)
+
+
 def stopped(bench, arguments, after, how):
-    """Runs, sends a signal after some seconds, and returns how the process ended."""
+    """Runs, sends a signal after some seconds, and returns how the process ended and what it told."""
     process = subprocess.Popen(
-        [bench.homonym, *arguments], cwd=bench.work, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [bench.homonym, *arguments], cwd=bench.work, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
     try:
-        return process.wait(after)
+        told = process.communicate(timeout=after)[1]
     except subprocess.TimeoutExpired:
         process.send_signal(how)
-        return process.wait()
+        told = process.communicate()[1]
+    return process.returncode, told
 
 
 def mounted(bench, option):
@@ -273,7 +276,7 @@ def full(bench, options):
                 resized(bench, room)
                 again = bench.homonym_do(job.go_on)
                 unequal = differences(bench.content(), expected)
-                went_on = again.returncode == 0 or "is complete" in again.stderr
+                went_on = is_over(again.returncode, again.stderr)
                 if not (said and spared and went_on) or unequal:
                     wrong += 1
                     print(f"{name} with {share} of the room: exit code {done.returncode}: {done.stderr[-500:]}")
