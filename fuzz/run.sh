@@ -34,6 +34,7 @@ for target in "${targets[@]}"; do
     done
     wait $fuzzer || true # a finding ends a run with an error; the others go on
     runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
+    [ -n "$runs" ] || { tail "$log" >&2; exit 1; }
     edges=$(grep -o 'cov: [0-9]*' "$log" | tail -1 | cut -d' ' -f2)
     found=$(find fuzz/artifacts -name "$target-*" | wc -l)
     panics=$(grep -c '^PANIC at' "$log" || true)

@@ -12,7 +12,7 @@ use homonym::{Error, Monitor, Result};
 use homonym_fuzz::{choose, file, folder, patched};
 
 /// As few as have checkpoints; most are equal, so that their merges go without saying.
-const POINTS: usize = 2048;
+const POINTS: usize = 1600;
 const DISTINCT: usize = 12;
 /// Bytes at the beginning that say what the file is and which points it belongs to, and those that count its parts.
 const HEADER: usize = 24;
