@@ -53,10 +53,7 @@ impl<'s> LabelledTracks<'s> {
         let table = &part.table;
         let artist = table.require(artist_column, "artist column")?;
         let known: Vec<usize> = (0..table.rows.len()).filter(|&row| !table.rows[row][artist].is_empty()).collect();
-        let tags = match tag_column {
-            Some(column) => numbered_tags(table, table.require(column, "tag column")?, &known),
-            None => vec![Vec::new(); known.len()],
-        };
+        let tags = numbered_tags(table, tag_column, "tag column", &known)?;
         Self::of_known(store, part, by_cell(table, artist, &known), &known, tags)
     }
 
@@ -70,11 +67,8 @@ impl<'s> LabelledTracks<'s> {
         rows: &[usize],
     ) -> Result<Self> {
         let table = &part.table;
-        let values = numbered_tags(table, table.require(column, "notion's column")?, rows);
-        let tags = match tag_column {
-            Some(column) => numbered_tags(table, table.require(column, "tag column")?, rows),
-            None => vec![Vec::new(); rows.len()],
-        };
+        let values = numbered_tags(table, Some(column), "notion's column", rows)?;
+        let tags = numbered_tags(table, tag_column, "tag column", rows)?;
         let pairs =
             values.iter().enumerate().flat_map(|(track, values)| values.iter().map(move |&value| (track, value)));
         Ok(Self { values: values.clone(), ..Self::of_known(store, part, Groups::of(pairs).members, rows, tags)? })
@@ -322,8 +316,10 @@ fn by_cell(table: &Table, column: usize, rows: &[usize]) -> Vec<Vec<usize>> {
     Groups::of(rows.iter().map(|&row| table.rows[row][column].as_str()).enumerate()).members
 }
 
-/// Tags of each row as sorted numbers; a cell holds several apart by `;`.
-fn numbered_tags(table: &Table, column: usize, rows: &[usize]) -> Vec<Vec<u32>> {
+/// Tags of each row as sorted numbers, none without a column; a cell holds several apart by `;`.
+fn numbered_tags(table: &Table, column: Option<&str>, meaning: &str, rows: &[usize]) -> Result<Vec<Vec<u32>>> {
+    let Some(column) = column else { return Ok(vec![Vec::new(); rows.len()]) };
+    let column = table.require(column, meaning)?;
     let mut numbers = HashMap::new();
     let mut of_cell = |cell: &str| {
         let number = |tag: &str| {
@@ -332,7 +328,7 @@ fn numbered_tags(table: &Table, column: usize, rows: &[usize]) -> Vec<Vec<u32>> 
         };
         sorted(tags(cell).map(number).collect())
     };
-    rows.iter().map(|&row| of_cell(&table.rows[row][column])).collect()
+    Ok(rows.iter().map(|&row| of_cell(&table.rows[row][column])).collect())
 }
 
 fn sorted(mut numbers: Vec<u32>) -> Vec<u32> {
