@@ -5,8 +5,9 @@ use std::sync::OnceLock;
 
 use crate::arch;
 use crate::simd::Kernel;
+use crate::tiles::Tiles;
 
-/// The environment variable that forces an instruction set: `portable`, `avx2` or `avx512`.
+/// The environment variable that forces an instruction set: one of [`Isa::NAMES`].
 pub const ISA_VARIABLE: &str = "HOMONYM_ISA";
 
 /// An instruction set that this CPU has: the private field is the proof, so kernels take it by value and need no
@@ -21,11 +22,14 @@ enum Kind {
     Avx2,
     #[cfg(target_arch = "x86_64")]
     Avx512,
+    /// AVX-512, and where bytes are multiplied, tiles. Their sums are exact: there is no other result.
+    #[cfg(target_arch = "x86_64")]
+    Amx,
 }
 
 impl Isa {
     /// The names of all variants, from the plainest to the widest.
-    pub const NAMES: [&'static str; 3] = ["portable", "avx2", "avx512"];
+    pub const NAMES: [&'static str; 4] = ["portable", "avx2", "avx512", "amx"];
 
     /// The plain variant, which every CPU has.
     pub const PORTABLE: Self = Self(Kind::Portable);
@@ -38,6 +42,8 @@ impl Isa {
             "avx2" if arch::avx2::supported() => Some(Self(Kind::Avx2)),
             #[cfg(target_arch = "x86_64")]
             "avx512" if arch::avx512::supported() => Some(Self(Kind::Avx512)),
+            #[cfg(target_arch = "x86_64")]
+            "amx" if Tiles::request().is_ok() => Some(Self(Kind::Amx)),
             _ => None,
         }
     }
@@ -73,9 +79,18 @@ impl Isa {
             // SAFETY: a value of this kind is made only after the CPU said that it has AVX2 and FMA.
             #[cfg(target_arch = "x86_64")]
             Kind::Avx2 => unsafe { arch::avx2::run(kernel) },
-            // SAFETY: a value of this kind is made only after the CPU said that it has AVX-512F, BW, DQ and VL.
+            // SAFETY: values of these kinds are made only after the CPU said that it has AVX-512F, BW, DQ and VL.
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx512 => unsafe { arch::avx512::run(kernel) },
+            Kind::Avx512 | Kind::Amx => unsafe { arch::avx512::run(kernel) },
+        }
+    }
+
+    /// The tiles, where they are part of the set.
+    pub(crate) fn tiles(self) -> Option<Tiles> {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Kind::Amx => Tiles::request().ok(),
+            _ => None,
         }
     }
 }

@@ -81,6 +81,11 @@ pub(crate) trait Simd: Copy {
     /// # Safety
     /// `to` must be valid for writing `LANES` values.
     unsafe fn store(self, to: *mut f32, value: Self::F);
+    /// `LANES` whole numbers.
+    ///
+    /// # Safety
+    /// `from` must be valid for reading `LANES` numbers.
+    unsafe fn load_i32(self, from: *const i32) -> Self::F;
     /// `LANES` bytes, as numbers.
     ///
     /// # Safety

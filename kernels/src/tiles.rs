@@ -1,15 +1,14 @@
-//! Whether bf16 products on AMX tiles are to be had: asked for once, never used unless asked for, provable.
+//! Whether AMX tiles are to be had: the system is asked once.
 
 use std::fmt;
 use std::sync::OnceLock;
 
 use crate::arch::amx::Amx;
 
-/// The permission to compute in bf16 on AMX tiles: the private field is the proof that the CPU has them and the system
-/// grants them.
+/// The permission to compute on AMX tiles: the private field is the proof that the CPU has them and the system grants them.
 ///
-/// Apart from [`Isa`](crate::Isa), because it is another arithmetic: inputs and weights keep 8 significant bits, sums
-/// are f32.
+/// Products of bf16 are apart from [`Isa`](crate::Isa), because they are another arithmetic, never used unless asked for:
+/// inputs and weights keep 8 significant bits, sums are f32. Products of bytes are exact, and part of the set `amx`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tiles(pub(crate) Amx);
 

@@ -45,7 +45,7 @@ use crate::monitor::Monitor;
 use crate::{Error, Result};
 
 /// From here on rounds are faster than the chain.
-const ROUNDS_FROM: usize = 2048;
+const ROUNDS_FROM: usize = 1600;
 
 /// Coordinates beyond this would overflow when squared and summed.
 const LARGEST: f64 = 1e150;
@@ -160,10 +160,10 @@ fn load<'p, T: Copy + Into<f64> + 'p>(copy: &mut Matrix<f64>, points: impl IntoI
         copy.rows += 1;
         copy.data.extend(point.iter().map(|&x| x.into()));
     }
-    let is_bad = |x: &f64| x.abs() > LARGEST || x.is_nan();
-    // Without a branch for each: there is hardly ever one to be found.
-    if copy.data.iter().fold(false, |bad, x| bad | is_bad(x)) {
-        let place = copy.data.iter().position(is_bad).expect("one was seen");
+    let is_good = |x: &f64| x.abs() <= LARGEST;
+    // Without a branch for each: they hardly ever are not.
+    if !copy.data.iter().fold(true, |good, x| good & is_good(x)) {
+        let place = copy.data.iter().position(|x| !is_good(x)).expect("one was seen");
         return Err(Error::input(
             "the points to cluster",
             "numbers between -1e150 and 1e150",

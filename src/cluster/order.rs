@@ -33,7 +33,7 @@ pub(super) fn leaves(
     let leaves = linkage_with(&mut scratch, sample.iter().copied(), &Quiet(monitor))?.leaves();
     let nearest = |points: &mut WeightedPoints, rows: &[usize]| {
         let all = leaves.iter().map(|&leaf| sample[leaf]).chain(rows.iter().map(|&row| point(row)));
-        points.refill(dims, all.flatten().copied(), std::iter::repeat_n(1.0, size + rows.len()));
+        points.refill(isa, dims, all.flatten().copied(), std::iter::repeat_n(1.0, size + rows.len()));
         let queries: Vec<u32> = (size..size + rows.len()).map(|place| place as u32).collect();
         let mut found = vec![Neighbour::NONE; rows.len()];
         points.nearest(isa, &queries, 0..size, None, &mut found);

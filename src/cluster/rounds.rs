@@ -85,7 +85,7 @@ impl Rounds {
         kinds.iter_mut().zip(leaves).for_each(|(kind, leaf)| kind.leaf = leaf);
         kinds.sort_by_key(|kind| kind.leaf);
         let point = |kind: &Kind| coordinates[kind.first * dims..(kind.first + 1) * dims].iter().copied();
-        rounds.points.refill(dims, kinds.iter().flat_map(point), kinds.iter().map(|kind| kind.weight));
+        rounds.points.refill(isa, dims, kinds.iter().flat_map(point), kinds.iter().map(|kind| kind.weight));
         rounds.nodes = kinds.iter().map(|kind| kind.node).collect();
         kinds.iter().enumerate().for_each(|(place, kind)| rounds.places[kind.node as usize] = place as u32);
         rounds.known = vec![Surroundings::UNKNOWN; kinds.len()];
@@ -235,7 +235,7 @@ impl Rounds {
     fn move_together(&mut self) {
         let nodes = std::mem::take(&mut self.nodes);
         let lives = |place: usize| nodes[place] != MERGED;
-        self.points.retain(lives);
+        self.points.retain(self.isa, lives);
         let mut place = 0..;
         self.known.retain(|_| lives(place.next().expect("no end")));
         let mut place = 0..;
@@ -354,7 +354,7 @@ impl Rounds {
         let mut list = [Neighbour::NONE; 2 * K];
         list[..K].copy_from_slice(&p.1.list);
         list[K..].copy_from_slice(&q.1.list);
-        self.points.merge(keep, gone);
+        self.points.merge(self.isa, keep, gone);
         self.nodes[keep] = node as u32;
         self.places[node] = keep as u32;
         self.nodes[gone] = MERGED;

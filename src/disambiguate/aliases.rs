@@ -44,7 +44,7 @@ pub fn aliases(points: &Matrix<f32>, artists: &[Artist], top: usize, monitor: &d
     let centroids = artists.par_iter().flat_map_iter(|artist| Ball::around(points, &artist.rows).centroid);
     let centroids: Vec<f64> = centroids.collect();
     let mut places = WeightedPoints::default();
-    places.refill(points.cols, centroids.into_iter(), std::iter::repeat_n(1.0, artists.len()));
+    places.refill(isa, points.cols, centroids.into_iter(), std::iter::repeat_n(1.0, artists.len()));
     let (labels, _) = crate::catalogue::groups::numbered(artists.iter().map(|artist| artist.name));
     let labels: Vec<u32> = labels.into_iter().map(|label| label as u32).collect();
     let mut all = Tournament::of(artists.len(), top.max(1));

@@ -37,7 +37,7 @@ pub(super) fn targets(data: &Data, count: usize, isa: Isa) -> Vec<u32> {
     let mut points = WeightedPoints::default();
     for class in data.classes() {
         let values = data.x.data[class.start * cols..class.end * cols].iter().copied().map(f64::from);
-        points.refill(cols, values, class.clone().map(|_| 1.0));
+        points.refill(isa, cols, values, class.clone().map(|_| 1.0));
         let queries: Vec<u32> = (0..class.len() as u32).collect();
         let places = &mut targets[class.start * count..class.end * count];
         places.par_chunks_mut(CHUNK * count).zip(queries.par_chunks(CHUNK)).for_each(|(places, queries)| {

@@ -81,7 +81,7 @@ fn nearest(candidates: &Matrix<f32>, queries: &[f32], top: usize, monitor: &dyn 
     let labels: Vec<u32> = (0..all).map(|place| place.min(count) as u32).collect();
     let mut points = WeightedPoints::default();
     let coordinates = candidates.data.iter().chain(queries).map(|&x| f64::from(x));
-    points.refill(candidates.cols, coordinates, std::iter::repeat_n(1.0, all));
+    points.refill(isa, candidates.cols, coordinates, std::iter::repeat_n(1.0, all));
     let places: Vec<u32> = (count as u32..all as u32).collect();
     let mut found = vec![Neighbour::NONE; places.len() * top];
     places.par_chunks(CHUNK).zip(found.par_chunks_mut((CHUNK * top).max(1))).try_for_each(|(places, found)| {

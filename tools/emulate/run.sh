@@ -3,10 +3,14 @@
 #
 #   tools/emulate/run.sh [arguments of `cargo test` that choose one test binary] [-- arguments of that binary]
 #
-# Without arguments: every kernel, `-p homonym-kernels --test each_isa`. The exit code is the test's. See README.md.
+# Without arguments: every kernel, the tests of homonym-kernels one after the other. The exit code is the test's. See README.md.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 cd "$here/../.."
+if (($# == 0)); then
+    for test in each_isa layers nearest; do "$here/run.sh" -p homonym-kernels --test $test; done
+    exit
+fi
 work=$PWD/target/emulate
 target=x86_64-unknown-linux-gnu
 mkdir -p "$work"
@@ -15,7 +19,6 @@ log() { printf '== %s\n' "$*" >&2; }
 choose=() arguments=()
 while (($#)) && [[ $1 != -- ]]; do choose+=("$1"); shift; done
 (($# < 2)) || arguments=("${@:2}")
-((${#choose[@]})) || choose=(-p homonym-kernels --test each_isa)
 
 missing=()
 for tool in g++ make patch xorriso cpio; do command -v "$tool" >/dev/null || missing+=("$tool"); done

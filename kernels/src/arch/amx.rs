@@ -1,8 +1,10 @@
-//! AMX: a product of tiles of bf16 numbers, summed in f32. Not one more way to compute f32, hence no `Simd` of its own;
-//! every CPU that has it has AVX-512, on which the rest of a kernel runs.
+//! AMX: products of tiles, of bf16 numbers summed in f32 and of bytes summed in i32. Not one more way to compute f32, hence
+//! no `Simd` of its own; every CPU that has it has AVX-512, on which the rest of a kernel runs.
 //!
 //! A tile is a register of up to 16 rows of 64 bytes. `tdpbf16ps c, a, w` adds to c (pixels × 16 outputs, f32) the
-//! product of a (pixels × 32 inputs) and w (16 pairs of inputs × 16 outputs × the two of a pair).
+//! product of a (pixels × 32 inputs) and w (16 pairs of inputs × 16 outputs × the two of a pair); `tdpbsud c, x, u` to
+//! c (queries × 16 candidates, i32) that of x (queries × 64 signed bytes) and u (16 fours × 16 candidates × the unsigned
+//! bytes of a four).
 
 use std::arch::asm;
 use std::arch::x86_64::*;
@@ -12,7 +14,7 @@ use super::avx512;
 use crate::simd::Kernel;
 use crate::tiles::NoTiles;
 
-/// Proof that the CPU has AMX with bf16 and that the system lets this process use it.
+/// Proof that the CPU has AMX with bf16 and bytes and that the system lets this process use it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Amx(());
 
@@ -41,20 +43,34 @@ impl Amx {
     /// Shapes the tiles of this thread for products of two groups of at most 16 pixels, until the guard falls.
     pub(crate) fn configure(self, pixels: [usize; 2]) -> Configured {
         assert!(pixels.iter().all(|pixels| (1..=16).contains(pixels)), "1 to 16 pixels a tile, found {pixels:?}");
-        let mut shapes = Shapes {
+        let [first, second] = pixels;
+        let _shaped = self.shape([first, first, second, second, first, second, 16, 16], [16; 8]);
+        Configured { first, _shaped }
+    }
+
+    /// Shapes the tiles of this thread for products of at most 16 queries of `fours` times four bytes, until the guard falls.
+    pub(crate) fn configure_bytes(self, queries: usize, fours: usize) -> ConfiguredBytes {
+        assert!((1..=16).contains(&queries) && fours > 0, "1 to 16 queries of some bytes, found {queries} of {fours}");
+        let rest = (fours % 16).max(1); // no shape may be empty
+        let rows = [queries, queries, queries, queries, queries, 16, queries, rest];
+        let _shaped = self.shape(rows, [16, 16, 16, 16, 16, 16, rest, 16]);
+        ConfiguredBytes { fours, _shaped }
+    }
+
+    /// Shapes all tiles: their rows, and how many times four bytes each row has.
+    fn shape(self, rows: [usize; 8], fours: [usize; 8]) -> Shaped {
+        let shapes = Shapes {
             palette: 1,
             start: 0,
             reserved: [0; 14],
-            bytes: [64; 8],
+            bytes: fours.map(|fours| 4 * fours as u16),
             no_bytes: [0; 8],
-            rows: [16; 8],
+            rows: rows.map(|rows| rows as u8),
             no_rows: [0; 8],
         };
-        let [first, second] = pixels.map(|pixels| pixels as u8);
-        shapes.rows[..6].copy_from_slice(&[first, first, second, second, first, second]);
         // SAFETY: the proof says that the instruction is there and permitted; `shapes` has the 64 bytes it reads.
         unsafe { asm!("ldtilecfg [{}]", in(reg) &shapes, options(nostack, readonly, preserves_flags)) }
-        Configured { first: pixels[0], of_this_thread: PhantomData }
+        Shaped(PhantomData)
     }
 }
 
@@ -94,10 +110,13 @@ pub(crate) struct Product {
 }
 
 /// The tiles of this thread, shaped; empties them in the end, so that the system has nothing to save.
+struct Shaped(PhantomData<*const ()>);
+
+/// Tiles shaped for [`Product`]s.
 pub(crate) struct Configured {
     /// Pixels of the first group.
     first: usize,
-    of_this_thread: PhantomData<*const ()>,
+    _shaped: Shaped,
 }
 
 impl Configured {
@@ -159,7 +178,88 @@ impl Configured {
     }
 }
 
-impl Drop for Configured {
+/// Some queries times 64 candidates, four tiles side by side.
+pub(crate) struct ByteProduct {
+    /// The first four signed bytes of the first query; the others of it follow.
+    pub(crate) queries: *const u8,
+    /// Bytes from a query to the next.
+    pub(crate) stride: usize,
+    /// Fours × 64 candidates × the unsigned bytes of a four.
+    pub(crate) candidates: *const u8,
+    /// Queries × 64 candidates.
+    pub(crate) sums: *mut i32,
+}
+
+/// Tiles shaped for [`ByteProduct`]s.
+pub(crate) struct ConfiguredBytes {
+    fours: usize,
+    _shaped: Shaped,
+}
+
+impl ConfiguredBytes {
+    /// Computes `product`.
+    ///
+    /// # Safety
+    /// With as many queries and fours as the tiles were shaped for, `queries` and `candidates` must be valid for reading and
+    /// `sums` for writing all that they are said to hold.
+    pub(crate) unsafe fn multiply(&self, product: &ByteProduct) {
+        let &ByteProduct { queries, stride, candidates, sums } = product;
+        // SAFETY: the tiles are shaped as the comments say; all addresses are those that the caller vouches for.
+        unsafe {
+            asm!(
+                "tilezero tmm0",
+                "tilezero tmm1",
+                "tilezero tmm2",
+                "tilezero tmm3",
+                "test {whole}, {whole}",
+                "jz 3f",
+                "2:",
+                "tileloadd tmm4, [{x} + {stride}]",         // queries × 16 fours
+                "tileloadd tmm5, [{u} + {line}]",           // 16 fours × 16 candidates
+                "tdpbsud tmm0, tmm4, tmm5",
+                "tileloadd tmm5, [{u} + {line} + 64]",      // the next 16 candidates
+                "tdpbsud tmm1, tmm4, tmm5",
+                "tileloadd tmm5, [{u} + {line} + 128]",
+                "tdpbsud tmm2, tmm4, tmm5",
+                "tileloadd tmm5, [{u} + {line} + 192]",
+                "tdpbsud tmm3, tmm4, tmm5",
+                "add {x}, 64",
+                "add {u}, 4096",
+                "dec {whole}",
+                "jnz 2b",
+                "3:",
+                "test {rest}, {rest}",
+                "jz 4f",
+                "tileloadd tmm6, [{x} + {stride}]",         // queries × the fours that are left
+                "tileloadd tmm7, [{u} + {line}]",
+                "tdpbsud tmm0, tmm6, tmm7",
+                "tileloadd tmm7, [{u} + {line} + 64]",
+                "tdpbsud tmm1, tmm6, tmm7",
+                "tileloadd tmm7, [{u} + {line} + 128]",
+                "tdpbsud tmm2, tmm6, tmm7",
+                "tileloadd tmm7, [{u} + {line} + 192]",
+                "tdpbsud tmm3, tmm6, tmm7",
+                "4:",
+                "tilestored [{sums} + {line}], tmm0",
+                "tilestored [{sums} + {line} + 64], tmm1",
+                "tilestored [{sums} + {line} + 128], tmm2",
+                "tilestored [{sums} + {line} + 192], tmm3",
+                x = inout(reg) queries => _,
+                stride = in(reg) stride,
+                u = inout(reg) candidates => _,
+                line = in(reg) 256usize,                    // 64 fours, 64 sums
+                whole = inout(reg) self.fours / 16 => _,
+                rest = in(reg) self.fours % 16,
+                sums = in(reg) sums,
+                out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+                out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+                options(nostack),
+            );
+        }
+    }
+}
+
+impl Drop for Shaped {
     fn drop(&mut self) {
         // SAFETY: a value is made only where the instruction is there and permitted.
         unsafe { asm!("tilerelease", options(nomem, nostack, preserves_flags)) }
@@ -181,16 +281,16 @@ unsafe fn round(from: &[f32], to: &mut [u16]) {
     }
 }
 
-/// Whether the CPU has AMX with bf16 and AVX-512 with bf16, and the system saves the state of both.
+/// Whether the CPU has AMX with bf16 and bytes and AVX-512 with bf16, and the system saves the state of both.
 fn supported() -> bool {
-    const BF16_AND_TILES: u32 = 1 << 22 | 1 << 24; // CPUID leaf 7, EDX
+    const BF16_TILES_AND_BYTES: u32 = 1 << 22 | 1 << 24 | 1 << 25; // CPUID leaf 7, EDX
     const TILE_STATE: u64 = 1 << 17 | 1 << 18; // XCR0: configuration and data
     if !avx512::supported() || !is_x86_feature_detected!("avx512bf16") {
         return false;
     }
     // SAFETY: a CPU on which AVX-512 is usable has both instructions, and the system has enabled `xgetbv`.
     let (features, states) = unsafe { (__cpuid_count(7, 0).edx, _xgetbv(0)) };
-    features & BF16_AND_TILES == BF16_AND_TILES && states & TILE_STATE == TILE_STATE
+    features & BF16_TILES_AND_BYTES == BF16_TILES_AND_BYTES && states & TILE_STATE == TILE_STATE
 }
 
 /// Asks Linux (5.16 or later) for the tiles; other systems are not known to us.

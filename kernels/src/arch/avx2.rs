@@ -173,6 +173,10 @@ impl Simd for Avx2 {
         proven!(_mm256_storeu_ps(to, value))
     }
     #[inline(always)]
+    unsafe fn load_i32(self, from: *const i32) -> __m256 {
+        proven!(_mm256_cvtepi32_ps(_mm256_loadu_si256(from.cast())))
+    }
+    #[inline(always)]
     unsafe fn load_u8(self, from: *const u8) -> __m256 {
         proven!(_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64(from.cast()))))
     }

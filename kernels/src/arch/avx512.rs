@@ -163,6 +163,10 @@ impl Simd for Avx512 {
         proven!(_mm512_storeu_ps(to, value))
     }
     #[inline(always)]
+    unsafe fn load_i32(self, from: *const i32) -> __m512 {
+        proven!(_mm512_cvtepi32_ps(_mm512_loadu_epi32(from)))
+    }
+    #[inline(always)]
     unsafe fn load_u8(self, from: *const u8) -> __m512 {
         proven!(_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(from.cast()))))
     }

@@ -21,7 +21,17 @@ pub(crate) struct Product {
     pub(crate) y: *mut f32,
 }
 
+#[allow(dead_code)] // as in `amx`
+pub(crate) struct ByteProduct {
+    pub(crate) queries: *const u8,
+    pub(crate) stride: usize,
+    pub(crate) candidates: *const u8,
+    pub(crate) sums: *mut i32,
+}
+
 pub(crate) struct Configured(Infallible);
+
+pub(crate) struct ConfiguredBytes(Infallible);
 
 impl Amx {
     pub(crate) fn request() -> Result<Self, NoTiles> {
@@ -39,12 +49,24 @@ impl Amx {
     pub(crate) fn configure(self, _: [usize; 2]) -> Configured {
         match self.0 {}
     }
+
+    pub(crate) fn configure_bytes(self, _: usize, _: usize) -> ConfiguredBytes {
+        match self.0 {}
+    }
 }
 
 impl Configured {
     /// # Safety
     /// None: there is no value.
     pub(crate) unsafe fn multiply(&self, _: &Product) {
+        match self.0 {}
+    }
+}
+
+impl ConfiguredBytes {
+    /// # Safety
+    /// None: there is no value.
+    pub(crate) unsafe fn multiply(&self, _: &ByteProduct) {
         match self.0 {}
     }
 }

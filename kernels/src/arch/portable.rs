@@ -155,6 +155,11 @@ impl Simd for Portable {
         unsafe { to.cast::<[f32; 8]>().write_unaligned(value.to_array()) }
     }
     #[inline(always)]
+    unsafe fn load_i32(self, from: *const i32) -> f32x8 {
+        // SAFETY: the caller vouches for 8 readable numbers.
+        f32x8::new(unsafe { from.cast::<[i32; 8]>().read() }.map(|x| x as f32))
+    }
+    #[inline(always)]
     unsafe fn load_u8(self, from: *const u8) -> f32x8 {
         // SAFETY: the caller vouches for 8 readable bytes.
         f32x8::new(unsafe { from.cast::<[u8; 8]>().read() }.map(f32::from))

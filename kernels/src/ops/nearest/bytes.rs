@@ -6,30 +6,32 @@
 //! ```
 //!
 //! Sums are of 16 bits and wrap around. The scale s is so small that a sum of two products x̂·u, which must not saturate, and
-//! the whole of x̂·ŷ, by Cauchy and Schwarz, fit: then what has wrapped comes back.
+//! the whole of x̂·ŷ, by Cauchy and Schwarz, fit: then what has wrapped comes back. On tiles sums have 32 bits.
 
 use super::panel::{BLOCK, Panel};
-use super::tiles::VECTORS;
+use super::tiles::{Tiled, VECTORS};
+use crate::arch::amx::{ByteProduct, ConfiguredBytes};
 use crate::simd::Simd;
+use crate::tiles::Tiles;
 
 /// Bytes of a candidate that are side by side.
-pub(super) const STEP: usize = 4;
+const STEP: usize = 4;
 
 /// Four coordinates of all candidates of a block.
 #[derive(Clone, Debug)]
 #[repr(align(64))]
-pub(super) struct Step(pub(super) [[u8; STEP]; BLOCK]);
+struct Step([[u8; STEP]; BLOCK]);
 
 /// The bytes `u` and what the filter needs beside them.
 #[derive(Clone, Debug)]
 pub(super) struct Bytes {
     dims: usize,
     /// Steps of a candidate, the last one filled up with zeros.
-    pub(super) steps: usize,
+    steps: usize,
     scale: f32,
     offset: i32,
     /// Blocks × steps.
-    pub(super) values: Vec<Step>,
+    values: Vec<Step>,
     /// By place, `‖x − x̂/s‖`, and the largest of a block that there has been.
     pub(super) errors: Vec<f32>,
     pub(super) error: Vec<f32>,
@@ -50,6 +52,7 @@ impl Bytes {
     }
 
     /// Puts at a place the point x whose query is `−2·x`.
+    #[inline(always)]
     pub(super) fn set(&mut self, place: usize, query: &[f32]) {
         let mut square = 0.0;
         for (step, query) in query.chunks(STEP).enumerate() {
@@ -67,37 +70,121 @@ impl Bytes {
         self.error[place / BLOCK] = self.error[place / BLOCK].max(error);
     }
 
-    /// Writes x̂ of a place, step after step at every `stride`th number, behind the two sums `−offset·Σ x̂` to begin with.
-    pub(super) fn query(&self, place: usize, stride: usize, to: &mut [i32]) {
-        let mut sums = [0i16; 2];
-        for step in 0..self.steps {
-            let bytes = self.values[place / BLOCK * self.steps + step].0[place % BLOCK];
-            let x = bytes.map(|byte| i16::from(byte) - self.offset as i16);
-            for half in 0..2 {
-                let both = x[2 * half] + x[2 * half + 1];
-                sums[half] = sums[half].wrapping_sub(both.wrapping_mul(self.offset as i16));
-            }
-            to[(1 + step) * stride] = i32::from_le_bytes(x.map(|x| x as i8 as u8));
-        }
-        let [low, high] = sums.map(i16::to_le_bytes);
-        to[0] = i32::from_le_bytes([low[0], low[1], high[0], high[1]]);
+    /// The steps of a block.
+    fn block(&self, block: usize) -> &[Step] {
+        &self.values[block * self.steps..(block + 1) * self.steps]
     }
 
-    /// `x̂·ŷ`, in two parts, of the queries of a tile and the candidates from `start` on.
+    /// x̂ of a place, step after step.
+    fn query(&self, place: usize) -> impl Iterator<Item = [i16; STEP]> {
+        let step = move |step: &Step| step.0[place % BLOCK].map(|byte| i16::from(byte) - self.offset as i16);
+        self.block(place / BLOCK).iter().map(step)
+    }
+}
+
+/// Four signed bytes in a number.
+fn packed(x: [i16; STEP]) -> i32 {
+    i32::from_le_bytes(x.map(|x| x as i8 as u8))
+}
+
+/// A search in bytes. Of each query, `−offset·Σ x̂` to begin with, then x̂, step after step.
+pub(super) struct Filter<'a> {
+    bytes: &'a Bytes,
+    /// On vectors, sums are two halves of a number, and the queries of a tile side by side; on tiles, one after the other.
+    queries: Tiled<i32>,
+    /// The tiles, and what they made of the queries of a tile and all candidates of a block.
+    tiles: Option<(ConfiguredBytes, Vec<[i32; BLOCK]>)>,
+}
+
+impl<'a> Filter<'a> {
+    /// For tiles of `size` queries.
     #[inline(always)]
-    pub(super) fn products<S: Simd, const Q: usize>(
-        &self,
-        simd: S,
-        queries: &[i32],
-        start: usize,
-    ) -> [[S::Sums; VECTORS]; Q] {
-        assert!(queries.len() == (1 + self.steps) * Q, "all steps of all queries");
+    pub(super) fn of(bytes: &'a Bytes, queries: &[u32], size: usize, tiles: Option<Tiles>) -> Self {
+        let (offset, count) = (bytes.offset, 1 + bytes.steps);
+        let on_vectors = |place, number, to: &mut [i32]| {
+            let (mut sums, mut to) = ([0i16; 2], to[number..].iter_mut().step_by(size));
+            let first = to.next();
+            for (x, to) in bytes.query(place).zip(to) {
+                for half in 0..2 {
+                    let both = x[2 * half] + x[2 * half + 1];
+                    sums[half] = sums[half].wrapping_sub(both.wrapping_mul(offset as i16));
+                }
+                *to = packed(x);
+            }
+            let [low, high] = sums.map(i16::to_le_bytes);
+            first.into_iter().for_each(|first| *first = i32::from_le_bytes([low[0], low[1], high[0], high[1]]));
+        };
+        let on_tiles = |place, number, to: &mut [i32]| {
+            let (first, to) = to[number * count..][..count].split_first_mut().expect("the sum");
+            for (x, to) in bytes.query(place).zip(to) {
+                *first -= offset * x.iter().map(|&x| i32::from(x)).sum::<i32>();
+                *to = packed(x);
+            }
+        };
+        Self {
+            bytes,
+            queries: match tiles {
+                None => Tiled::of(queries, size, count, on_vectors),
+                Some(_) => Tiled::of(queries, size, count, on_tiles),
+            },
+            tiles: tiles.map(|Tiles(amx)| (amx.configure_bytes(size, bytes.steps), vec![[0; BLOCK]; size])),
+        }
+    }
+
+    /// What `x̂·ŷ` is multiplied by, for `−2·x·y`.
+    pub(super) fn unit(&self) -> f32 {
+        -2.0 / (self.bytes.scale * self.bytes.scale)
+    }
+
+    /// The queries of a tile meet a block, before its [`products`](Self::products) are asked for.
+    #[inline(always)]
+    pub(super) fn meet(&mut self, tile: usize, block: usize) {
+        let Some((tiles, sums)) = &mut self.tiles else { return };
+        let (queries, candidates) = (self.queries.of_tile(tile), self.bytes.block(block));
+        let (stride, steps) = (1 + self.bytes.steps, candidates.len());
+        assert!(queries.len() == stride * sums.len() && steps == self.bytes.steps, "all bytes of all queries");
+        let [queries, candidates] = [queries[1..].as_ptr().cast::<u8>(), candidates.as_ptr().cast()];
+        // SAFETY: the tiles were shaped for as many queries as there are sums and for as many steps; a step is 64 × 4 bytes.
+        unsafe {
+            tiles.multiply(&ByteProduct { queries, stride: stride * STEP, candidates, sums: sums.as_mut_ptr().cast() })
+        }
+    }
+
+    /// `x̂·ŷ` of the queries of a tile and the candidates from `start` on, whose block they have met.
+    #[inline(always)]
+    pub(super) fn products<S: Simd, const Q: usize>(&self, simd: S, tile: usize, start: usize) -> [[S::F; VECTORS]; Q] {
         assert!(start % BLOCK + VECTORS * S::LANES <= BLOCK, "vectors within a block");
+        let queries = self.queries.of_tile(tile);
+        let mut products = [[simd.splat(0.0); VECTORS]; Q];
+        if let Some((_, sums)) = &self.tiles {
+            assert!(sums.len() == Q && queries.len() == (1 + self.bytes.steps) * Q, "all queries");
+            for q in 0..Q {
+                let first = simd.splat(queries[q * (1 + self.bytes.steps)] as f32);
+                for v in 0..VECTORS {
+                    // SAFETY: the vectors are within the block.
+                    let sum = unsafe { simd.load_i32(sums[q].as_ptr().add(start % BLOCK + v * S::LANES)) };
+                    // Exact: below 254·180·√d, and norms of 180 at most leave no more than 129,600 coordinates.
+                    products[q][v] = simd.add(sum, first);
+                }
+            }
+            return products;
+        }
+        let sums: [_; Q] = self.sums(simd, queries, start);
+        for q in 0..Q {
+            products[q] = sums[q].map(|sum| simd.sum_pairs(sum));
+        }
+        products
+    }
+
+    /// The same on vectors, in two parts.
+    #[inline(always)]
+    fn sums<S: Simd, const Q: usize>(&self, simd: S, queries: &[i32], start: usize) -> [[S::Sums; VECTORS]; Q] {
+        assert!(queries.len() == (1 + self.bytes.steps) * Q, "all steps of all queries");
         let mut sums = [[simd.sums(0); VECTORS]; Q];
         for q in 0..Q {
             sums[q] = [simd.sums(queries[q]); VECTORS];
         }
-        let steps = &self.values[start / BLOCK * self.steps..(start / BLOCK + 1) * self.steps];
+        let steps = self.bytes.block(start / BLOCK);
         for (step, queries) in steps.iter().zip(queries[Q..].chunks_exact(Q)) {
             let mut candidates = [simd.splat_bytes(0); VECTORS];
             for v in 0..VECTORS {
@@ -113,11 +200,6 @@ impl Bytes {
             }
         }
         sums
-    }
-
-    /// What `x̂·ŷ` is multiplied by, for `−2·x·y`.
-    pub(super) fn unit(&self) -> f32 {
-        -2.0 / (self.scale * self.scale)
     }
 }
 

@@ -29,8 +29,9 @@ mod tiles;
 use std::ops::Range;
 
 use crate::isa::Isa;
+use crate::simd::{Kernel, Simd};
 pub use pairs::WeightedPairs;
-use panel::Panel;
+use panel::{Fit, Panel};
 
 /// A neighbour of a point. Orders by distance, then place.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
@@ -69,7 +70,13 @@ impl WeightedPoints {
 
     /// Takes points of `dims` coordinates, one after the other, below 1e150 each, with one positive weight a point; the
     /// memory of earlier points is used again.
-    pub fn refill(&mut self, dims: usize, coordinates: impl Iterator<Item = f64>, weights: impl Iterator<Item = f64>) {
+    pub fn refill(
+        &mut self,
+        isa: Isa,
+        dims: usize,
+        coordinates: impl Iterator<Item = f64>,
+        weights: impl Iterator<Item = f64>,
+    ) {
         self.dims = dims;
         self.coordinates.clear();
         self.coordinates.extend(coordinates);
@@ -77,7 +84,13 @@ impl WeightedPoints {
         self.weights.extend(weights);
         assert_eq!(self.coordinates.len(), dims * self.weights.len(), "points of {dims} coordinates");
         assert!(u32::try_from(self.len()).is_ok(), "places are 32-bit numbers");
-        self.panel.fit(dims, &self.coordinates, &self.weights);
+        self.fit(isa);
+    }
+
+    /// Makes the copy anew.
+    fn fit(&mut self, isa: Isa) {
+        let Self { dims, coordinates, weights, panel } = self;
+        isa.run(Fit { panel, dims: *dims, coordinates, weights });
     }
 
     /// How many points there are.
@@ -109,14 +122,12 @@ impl WeightedPoints {
 
     /// Replaces the point at `keep` by the weighted mean of it and the one at `gone`, weights added. There is no point at
     /// `gone` from then on: it is nobody's neighbour and must not be a query.
-    pub fn merge(&mut self, keep: usize, gone: usize) {
-        self.unite(keep, gone);
-        self.panel.set(keep, &self.coordinates[keep * self.dims..(keep + 1) * self.dims], self.weights[keep]);
-        self.panel.remove(gone);
+    pub fn merge(&mut self, isa: Isa, keep: usize, gone: usize) {
+        isa.run(Merge { points: self, keep, gone });
     }
 
     /// Closes the gaps between the points at the places that live; their order stays.
-    pub fn retain(&mut self, lives: impl Fn(usize) -> bool) {
+    pub fn retain(&mut self, isa: Isa, lives: impl Fn(usize) -> bool) {
         let d = self.dims;
         let mut count = 0;
         for place in (0..self.len()).filter(|&place| lives(place)) {
@@ -126,17 +137,18 @@ impl WeightedPoints {
         }
         self.coordinates.truncate(count * d);
         self.weights.truncate(count);
-        self.panel.fit(d, &self.coordinates, &self.weights);
+        self.fit(isa);
     }
 
     /// Replaces the point at `keep` by the weighted mean of two; leaves the copy as it was.
+    #[inline(always)]
     fn unite(&mut self, keep: usize, gone: usize) {
         let (a, b, d) = (self.weights[keep], self.weights[gone], self.dims);
         let share = b / (a + b);
-        for i in 0..d {
-            let (x, y) = (self.coordinates[keep * d + i], self.coordinates[gone * d + i]);
-            self.coordinates[keep * d + i] = x + share * (y - x);
-        }
+        let (before, after) = self.coordinates.split_at_mut(keep.max(gone) * d);
+        let (low, high) = (&mut before[keep.min(gone) * d..][..d], &mut after[..d]);
+        let (kept, other) = if keep < gone { (low, high) } else { (high, low) };
+        kept.iter_mut().zip(&*other).for_each(|(x, y)| *x += share * (y - *x));
         self.weights[keep] = a + b;
     }
 
@@ -161,7 +173,8 @@ impl WeightedPoints {
         assert!(found.len().is_multiple_of(queries.len()), "as many neighbours of each query");
         let k = found.len() / queries.len();
         for (queries, found) in queries.chunks(TOGETHER).zip(found.chunks_mut(TOGETHER * k)) {
-            isa.run(tiles::Search { points: self, queries, labels, found, blocks: blocks.clone(), mutual: None });
+            let (blocks, tiles) = (blocks.clone(), isa.tiles());
+            isa.run(tiles::Search { points: self, queries, labels, found, blocks, mutual: None, tiles });
         }
     }
 
@@ -184,8 +197,8 @@ impl WeightedPoints {
         let blocks = self.blocks(columns);
         let queries: Vec<u32> = rows.map(|place| place as u32).collect();
         for (queries, found) in queries.chunks(TOGETHER).zip(of_rows.chunks_mut(TOGETHER * k)) {
-            let mutual = Some(&mut *of_columns);
-            isa.run(tiles::Search { points: self, queries, labels, found, blocks: blocks.clone(), mutual });
+            let (blocks, mutual, tiles) = (blocks.clone(), Some(&mut *of_columns), isa.tiles());
+            isa.run(tiles::Search { points: self, queries, labels, found, blocks, mutual, tiles });
         }
     }
 
@@ -194,6 +207,26 @@ impl WeightedPoints {
         assert!(places.end <= self.len() && places.start.is_multiple_of(Self::BLOCK), "whole blocks of places");
         assert!(places.end.is_multiple_of(Self::BLOCK) || places.end == self.len(), "whole blocks of places");
         places.start / Self::BLOCK..places.end.div_ceil(Self::BLOCK)
+    }
+}
+
+/// See [`WeightedPoints::merge`].
+struct Merge<'a> {
+    points: &'a mut WeightedPoints,
+    keep: usize,
+    gone: usize,
+}
+
+impl Kernel for Merge<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        let Self { points, keep, gone } = self;
+        points.unite(keep, gone);
+        let WeightedPoints { dims, coordinates, weights, panel } = points;
+        panel.set(keep, &coordinates[keep * *dims..(keep + 1) * *dims], weights[keep]);
+        panel.remove(gone);
     }
 }
 

@@ -11,7 +11,8 @@
 //!    then that of their union is at most e·2(a+b)c/(a+b+c), and what rounding adds.
 //! 3. Places never move. One that is empty is masked by an infinite summand, and its rows and columns rest.
 //!
-//! Given up: the same in f64, where filling the matrix takes most of the time.
+//! Given up: the same in f64, where filling the matrix takes most of the time; rows that learn of unions only when they are
+//! looked at, which spares stores but not time.
 
 use super::panel::{BLOCK, Panel, TINY};
 use super::tiles::vectors;
@@ -48,7 +49,7 @@ impl WeightedPairs {
     /// Takes points, see [`WeightedPoints::refill`], and measures all pairs. O(n²) memory, which is used again.
     pub fn refill(&mut self, isa: Isa, dims: usize, coordinates: &[f64], weights: &[f64]) {
         let count = weights.len();
-        self.points.refill(dims, coordinates.iter().copied(), weights.iter().copied());
+        self.points.refill(isa, dims, coordinates.iter().copied(), weights.iter().copied());
         self.stride = count.next_multiple_of(COLUMNS) + LINE;
         for row in [&mut self.weights, &mut self.absent] {
             row.at_least(self.stride);
@@ -108,21 +109,8 @@ impl WeightedPairs {
     /// Makes one cluster, at `keep`, of two; returns the squared distance they had.
     pub fn merge(&mut self, isa: Isa, keep: usize, gone: usize) -> f64 {
         assert!(keep != gone && self.absent[keep] == 0.0 && self.absent[gone] == 0.0, "two clusters");
-        let (squared, stride, columns) = (self.squared(keep, gone), self.stride, self.columns());
-        let sizes = [keep, gone].map(|place| self.weights[place]);
-        let height = self.points.panel.scaled(squared) as f32;
-        let matrix: &mut [f32] = &mut self.matrix;
-        let (before, after) = matrix.split_at_mut(keep.max(gone) * stride);
-        let (low, high) = (&mut before[keep.min(gone) * stride..][..columns], &mut after[..columns]);
-        let (kept, other) = if keep < gone { (low, high) } else { (high, low) };
-        isa.run(Unite { kept, other, weights: &self.weights[..columns], sizes, squared: height });
-        self.points.unite(keep, gone);
-        self.weights[keep] = sizes[0] + sizes[1];
+        let squared = isa.run(Unite { pairs: self, keep, gone });
         self.absent[gone] = f32::INFINITY;
-        self.living.remove(self.living.partition_point(|&place| place < gone as u32));
-        for place in self.living.iter().map(|&place| place as usize) {
-            matrix[place * stride + keep] = matrix[keep * stride + place];
-        }
         self.depths[keep] = 1 + self.depths[keep].max(self.depths[gone]);
         if self.depths[keep] > self.deepest {
             self.deepest = self.depths[keep];
@@ -257,23 +245,28 @@ fn sum<S: Simd>(simd: S, a: &[f32], b: &[f32]) -> S::F {
     unsafe { simd.add(simd.load(a.as_ptr()), simd.load(b.as_ptr())) }
 }
 
-/// The distances of a union from those of its parts.
+/// Puts a union in the place of one of its parts; the squared distance that they had.
 struct Unite<'a> {
-    kept: &'a mut [f32],
-    other: &'a [f32],
-    weights: &'a [f32],
-    sizes: [f32; 2],
-    squared: f32,
+    pairs: &'a mut WeightedPairs,
+    keep: usize,
+    gone: usize,
 }
 
 impl Kernel for Unite<'_> {
-    type Output = ();
+    type Output = f64;
 
     #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
-        let Self { kept, other, weights, sizes: [a, b], squared } = self;
+    fn run<S: Simd>(self, simd: S) -> f64 {
+        let Self { pairs, keep, gone } = self;
+        let (squared, stride, columns) = (pairs.squared(keep, gone), pairs.stride, pairs.columns());
+        let WeightedPairs { points, matrix, weights, living, .. } = pairs;
+        points.unite(keep, gone);
+        let [a, b] = [keep, gone].map(|place| weights[place]);
         let (own, own_other, both) = (simd.splat(a), simd.splat(b), simd.splat(a + b));
-        let (one, apart) = (simd.splat(1.0), simd.splat(-squared));
+        let (one, apart) = (simd.splat(1.0), simd.splat(-(points.panel.scaled(squared) as f32)));
+        let (before, after) = matrix.split_at_mut(keep.max(gone) * stride);
+        let (low, high) = (&mut before[keep.min(gone) * stride..][..columns], &mut after[..columns]);
+        let (kept, other) = if keep < gone { (low, high) } else { (high, low) };
         let rest = other.chunks_exact(S::LANES).zip(weights.chunks_exact(S::LANES));
         for (kept, (other, weights)) in kept.chunks_exact_mut(S::LANES).zip(rest) {
             // SAFETY: all three are chunks of LANES values.
@@ -285,5 +278,11 @@ impl Kernel for Unite<'_> {
                 simd.store(kept.as_mut_ptr(), simd.mul(sum, simd.div(one, simd.add(both, c))));
             }
         }
+        weights[keep] = a + b;
+        living.remove(living.partition_point(|&place| place < gone as u32));
+        for place in living.iter().map(|&place| place as usize) {
+            matrix[place * stride + keep] = matrix[keep * stride + place];
+        }
+        squared
     }
 }

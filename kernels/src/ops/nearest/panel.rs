@@ -2,6 +2,7 @@
 
 use super::bytes::Bytes;
 use crate::buffer::Buffer;
+use crate::simd::{Kernel, Simd};
 
 /// Points of a block: whole vectors of every instruction set.
 pub(super) const BLOCK: usize = 64;
@@ -37,38 +38,53 @@ pub(super) struct Panel {
     pub(super) bytes: Option<Bytes>,
 }
 
-impl Panel {
-    /// Lays out points anew.
-    pub(super) fn fit(&mut self, dims: usize, coordinates: &[f64], weights: &[f64]) {
+/// Lays out points anew.
+pub(super) struct Fit<'a> {
+    pub(super) panel: &'a mut Panel,
+    pub(super) dims: usize,
+    pub(super) coordinates: &'a [f64],
+    pub(super) weights: &'a [f64],
+}
+
+impl Kernel for Fit<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        let Self { panel, dims, coordinates, weights } = self;
         let blocks = weights.len().div_ceil(BLOCK);
-        self.dims = dims;
-        self.frame.fit(dims, coordinates);
-        self.values.reset(blocks * dims * BLOCK);
-        self.queries.clear();
-        self.queries.resize(weights.len() * dims, 0.0);
-        for (column, value) in [(&mut self.squares, ABSENT), (&mut self.inverse, 0.5)] {
+        panel.dims = dims;
+        panel.frame.fit(dims, coordinates);
+        panel.values.reset(blocks * dims * BLOCK);
+        panel.queries.clear();
+        panel.queries.resize(weights.len() * dims, 0.0);
+        for (column, value) in [(&mut panel.squares, ABSENT), (&mut panel.inverse, 0.5)] {
             column.clear();
             column.resize(blocks * BLOCK, value);
         }
-        self.radius.clear();
-        self.radius.resize(blocks, 0.0);
-        self.bytes = None;
+        panel.radius.clear();
+        panel.radius.resize(blocks, 0.0);
+        panel.bytes = None;
         for (place, &weight) in weights.iter().enumerate() {
-            self.set(place, &coordinates[place * dims..(place + 1) * dims], weight);
+            panel.set(place, &coordinates[place * dims..(place + 1) * dims], weight);
         }
         if weights.len() >= MANY && dims >= LONG {
-            self.bytes = Bytes::of(self);
+            panel.bytes = Bytes::of(panel);
         }
     }
+}
 
+impl Panel {
     /// Puts a point at a place. It must lie within the hull of those the panel was fitted to.
+    #[inline(always)]
     pub(super) fn set(&mut self, place: usize, point: &[f64], weight: f64) {
-        let (column, dims) = (self.column(place), self.dims);
+        let dims = self.dims;
         let query = &mut self.queries[place * dims..(place + 1) * dims];
         self.frame.apply(point, query);
         let square = square(query);
-        for (seen, value) in self.values.iter_mut().skip(column).step_by(BLOCK).zip(&mut *query) {
-            *seen = *value;
+        let (lines, _) = self.values[place / BLOCK * dims * BLOCK..].as_chunks_mut::<BLOCK>();
+        for (line, value) in lines.iter_mut().zip(&mut *query) {
+            line[place % BLOCK] = *value;
             *value *= -2.0;
         }
         self.squares[place] = square;
@@ -83,11 +99,6 @@ impl Panel {
     /// Leaves a place without a point.
     pub(super) fn remove(&mut self, place: usize) {
         self.squares[place] = ABSENT;
-    }
-
-    /// Where the first coordinate of a place is; the others follow at steps of [`BLOCK`].
-    pub(super) fn column(&self, place: usize) -> usize {
-        place / BLOCK * self.dims * BLOCK + place % BLOCK
     }
 
     /// A squared distance in the unit of the copy.
@@ -114,6 +125,7 @@ impl Panel {
 pub(super) const TINY: f32 = 1e-33;
 
 /// `‖x‖²`, in eight lanes.
+#[inline(always)]
 fn square(x: &[f32]) -> f32 {
     let (blocks, rest) = x.as_chunks::<8>();
     let mut lanes = [0.0; 8];
@@ -127,6 +139,7 @@ fn square(x: &[f32]) -> f32 {
 
 impl Frame {
     /// Writes a point as the frame sees it.
+    #[inline(always)]
     fn apply(&self, point: &[f64], seen: &mut [f32]) {
         for ((seen, x), centre) in seen.iter_mut().zip(point).zip(&self.centre) {
             *seen = ((x - centre) * self.scale) as f32;
@@ -134,6 +147,7 @@ impl Frame {
     }
 
     /// The mean as centre, the largest coordinate between a half and one.
+    #[inline(always)]
     fn fit(&mut self, dims: usize, coordinates: &[f64]) {
         let Self { centre, scale } = self;
         centre.clear();
@@ -142,18 +156,21 @@ impl Frame {
         let points = || coordinates.chunks_exact(dims.max(1));
         points().for_each(|point| centre.iter_mut().zip(point).for_each(|(sum, x)| *sum += x));
         centre.iter_mut().for_each(|sum| *sum /= count);
-        let mut largest = 0.0;
+        // Eight at a time: a maximum waits for the one before it.
+        let mut lanes = [0.0; 8];
+        let larger = |lane: &mut f64, (x, c): (&f64, &f64)| {
+            let far = (x - c).abs();
+            *lane = if far > *lane { far } else { *lane };
+        };
+        let (centres, rest) = centre.as_chunks::<8>();
         for point in points() {
-            // Eight at a time: a maximum waits for the one before it.
-            let mut lanes = [0.0; 8];
-            for (c, x) in centre.chunks(8).zip(point.chunks(8)) {
-                for (lane, (c, x)) in lanes.iter_mut().zip(c.iter().zip(x)) {
-                    let far = (x - c).abs();
-                    *lane = if far > *lane { far } else { *lane };
-                }
+            let (blocks, rest_of_point) = point.as_chunks::<8>();
+            for (x, c) in blocks.iter().zip(centres) {
+                lanes.iter_mut().zip(x.iter().zip(c)).for_each(|(lane, pair)| larger(lane, pair));
             }
-            largest = lanes.into_iter().fold(largest, f64::max);
+            lanes.iter_mut().zip(rest_of_point.iter().zip(rest)).for_each(|(lane, pair)| larger(lane, pair));
         }
+        let largest = lanes.into_iter().fold(0.0, f64::max);
         *scale = if largest > 0.0 { (-largest.log2().ceil()).min(1000.0).exp2() } else { 1.0 };
     }
 }

@@ -2,10 +2,11 @@
 
 use std::ops::Range;
 
-use super::bytes::Bytes;
+use super::bytes::Filter;
 use super::panel::{ABSENT, BLOCK, Panel, TINY};
 use super::{Neighbour, WeightedPoints};
 use crate::simd::{Kernel, Simd};
+use crate::tiles::Tiles;
 
 /// Vectors of candidates in a tile.
 pub(super) const VECTORS: usize = 2;
@@ -23,6 +24,8 @@ pub(super) struct Search<'a> {
     pub(super) blocks: Range<usize>,
     /// The neighbours found of the candidates, where queries are neighbours of theirs too.
     pub(super) mutual: Option<&'a mut [Neighbour]>,
+    /// To filter in bytes on, where the set has them.
+    pub(super) tiles: Option<Tiles>,
 }
 
 /// A search under way.
@@ -74,14 +77,11 @@ impl Scan<'_> {
     #[inline(always)]
     fn run<S: Simd, const Q: usize, const MUTUAL: bool>(mut self, simd: S) {
         let Search { points: WeightedPoints { panel, .. }, queries, blocks, .. } = &self.search;
-        let values = Tiled::of(queries, Q, panel.dims, |place, values| {
+        let values = Tiled::of(queries, Q, panel.dims, |place, number, values| {
             let query = &panel.queries[place * panel.dims..(place + 1) * panel.dims];
-            values.iter_mut().step_by(Q).zip(query).for_each(|(value, &x)| *value = x);
+            values.iter_mut().skip(number).step_by(Q).zip(query).for_each(|(value, &x)| *value = x);
         });
-        let bytes = panel.bytes.as_ref().map(|bytes| {
-            let query = |place, to: &mut [i32]| bytes.query(place, Q, to);
-            (bytes, Tiled::of(queries, Q, 1 + bytes.steps, query))
-        });
+        let mut filter = panel.bytes.as_ref().map(|bytes| Filter::of(bytes, queries, Q, self.search.tiles));
         let found = self.search.found.chunks(self.k * Q);
         let tiles = queries.chunks(Q).zip(found).map(|(queries, found)| Tile::of(panel, queries, found, self.k));
         let mut tiles: Vec<Tile<Q>> = tiles.collect();
@@ -90,8 +90,7 @@ impl Scan<'_> {
         let first = (queries[0] as usize / BLOCK).clamp(start, end);
         for block in (first..end).chain(start..first) {
             for (number, tile) in tiles.iter_mut().enumerate() {
-                let bytes = bytes.as_ref().map(|(bytes, queries)| (*bytes, queries.of_tile(number)));
-                self.block::<S, Q, MUTUAL>(simd, number, tile, values.of_tile(number), bytes, block);
+                self.block::<S, Q, MUTUAL>(simd, number, tile, values.of_tile(number), filter.as_mut(), block);
             }
         }
     }
@@ -104,7 +103,7 @@ impl Scan<'_> {
         number: usize,
         tile: &mut Tile<Q>,
         values: &[f32],
-        bytes: Option<(&Bytes, &[i32])>,
+        mut filter: Option<&mut Filter<'_>>,
         block: usize,
     ) {
         let panel = &self.search.points.panel;
@@ -112,6 +111,9 @@ impl Scan<'_> {
         assert!(values.len() == Q * dims && BLOCK.is_multiple_of(VECTORS * S::LANES), "tiles within a block");
         let candidates = &panel.values[block * dims * BLOCK..(block + 1) * dims * BLOCK];
         tile.limit::<MUTUAL>(panel, block);
+        if let Some(filter) = &mut filter {
+            filter.meet(number, block);
+        }
         for part in (0..BLOCK).step_by(VECTORS * S::LANES) {
             let start = block * BLOCK + part;
             let inverse = vectors(simd, &panel.inverse, start);
@@ -121,13 +123,13 @@ impl Scan<'_> {
                 theirs = bests.map(|best| simd.sub(theirs[0], best));
             }
             let squares = vectors(simd, &panel.squares, start);
-            if let Some((bytes, queries)) = bytes {
-                let (sums, unit) = (bytes.products::<S, Q>(simd, queries, start), simd.splat(bytes.unit()));
+            if let Some(filter) = &filter {
+                let (products, unit) = (filter.products::<S, Q>(simd, number, start), simd.splat(filter.unit()));
                 let mut gap = simd.splat(0.0);
                 for q in 0..Q {
                     let mut acc = squares;
                     for v in 0..VECTORS {
-                        acc[v] = simd.mul_add(unit, simd.sum_pairs(sums[q][v]), squares[v]);
+                        acc[v] = simd.mul_add(unit, products[q][v], squares[v]);
                     }
                     let excess = tile.excess::<S, MUTUAL>(simd, q, acc, inverse, theirs);
                     gap = widest(simd, gap, tile.limits[0][q], excess);
@@ -162,7 +164,7 @@ impl Scan<'_> {
     /// Measures a candidate in f64 and keeps it if it is among the nearest.
     #[inline(always)]
     fn consider<const Q: usize, const MUTUAL: bool>(&mut self, number: usize, best: &mut f32, place: usize) {
-        let Search { points, queries, labels, found, blocks, mutual } = &mut self.search;
+        let Search { points, queries, labels, found, blocks, mutual, .. } = &mut self.search;
         let query = queries[number] as usize;
         let own = match labels {
             Some(labels) => labels[place] == labels[query],
@@ -186,25 +188,27 @@ impl Scan<'_> {
     }
 }
 
-/// Numbers of queries, so many of each, tile after tile: the first of all queries of a tile, then the second of all.
-struct Tiled<T> {
+/// Numbers of queries, so many of each, tile after tile.
+pub(super) struct Tiled<T> {
     of_a_tile: usize,
     values: Vec<T>,
 }
 
 impl<T: Copy + Default> Tiled<T> {
-    /// `write` puts those of a place at every `size`th number.
+    /// `write` puts those of a place, the query of some number in its tile, among those of the tile.
     #[inline(always)]
-    fn of(queries: &[u32], size: usize, count: usize, write: impl Fn(usize, &mut [T])) -> Self {
+    pub(super) fn of(queries: &[u32], size: usize, count: usize, write: impl Fn(usize, usize, &mut [T])) -> Self {
         let of_a_tile = size * count;
         let mut values = vec![T::default(); queries.len().div_ceil(size) * of_a_tile];
         for (number, &place) in queries.iter().enumerate().filter(|_| count > 0) {
-            write(place as usize, &mut values[number / size * of_a_tile + number % size..]);
+            let tile = &mut values[number / size * of_a_tile..][..of_a_tile];
+            write(place as usize, number % size, tile);
         }
         Self { of_a_tile, values }
     }
 
-    fn of_tile(&self, number: usize) -> &[T] {
+    #[inline(always)]
+    pub(super) fn of_tile(&self, number: usize) -> &[T] {
         &self.values[number * self.of_a_tile..(number + 1) * self.of_a_tile]
     }
 }
