@@ -49,6 +49,9 @@ pub(super) struct Rounds {
     known: Vec<Surroundings>,
     /// The first of each list once more, close together: most rounds look at no more.
     nearest: Vec<u32>,
+    /// The least weight of all and how many are left that have it (none: it is to be counted anew); the largest.
+    least: (f64, usize),
+    largest: f64,
     /// Nodes that have learnt something since reciprocal pairs were sought.
     changed: Vec<u32>,
     /// The place of a node, [`MERGED`] where it lives no more; the union it became part of.
@@ -74,6 +77,8 @@ impl Rounds {
             nodes: Vec::new(),
             known: Vec::new(),
             nearest: Vec::new(),
+            least: (0.0, 0),
+            largest: 0.0,
             changed: Vec::new(),
             places: vec![MERGED; count],
             parents: vec![0; count],
@@ -88,6 +93,7 @@ impl Rounds {
         rounds.points.refill(isa, dims, kinds.iter().flat_map(point), kinds.iter().map(|kind| kind.weight));
         rounds.nodes = kinds.iter().map(|kind| kind.node).collect();
         kinds.iter().enumerate().for_each(|(place, kind)| rounds.places[kind.node as usize] = place as u32);
+        rounds.largest = kinds.iter().map(|kind| kind.weight).fold(0.0, f64::max);
         rounds.known = vec![Surroundings::UNKNOWN; kinds.len()];
         rounds.nearest = vec![u32::MAX; kinds.len()];
         Ok(rounds)
@@ -332,11 +338,10 @@ impl Rounds {
         let nodes = |places: &[u32; 2]| places.map(|place| self.nodes[place as usize]);
         let pairs: Vec<[u32; 2]> = pairs.iter().map(nodes).collect();
         let unions: Vec<Union> = pairs.into_iter().map(|pair| self.unite(pair)).collect();
-        let weights = || {
-            let places = (0..self.nodes.len()).into_par_iter().with_min_len(SCANNED);
-            places.filter(|&place| self.nodes[place] != MERGED).map(|place| self.points.weight(place))
-        };
-        let sizes = [weights().reduce(|| f64::INFINITY, f64::min), weights().reduce(|| 0.0, f64::max)];
+        if self.least.1 == 0 {
+            self.count_least();
+        }
+        let sizes = [self.least.0, self.largest];
         let known: Vec<Surroundings> = unions
             .par_iter()
             .map(|union| self.resolved(self.places[union.node] as usize, &union.list, union.bound(sizes), |_| false))
@@ -346,10 +351,24 @@ impl Rounds {
         }
     }
 
+    /// Finds the least weight.
+    fn count_least(&mut self) {
+        let living = (0..self.nodes.len()).filter(|&place| self.nodes[place] != MERGED);
+        let count = |(least, count), weight| match weight {
+            weight if weight < least => (weight, 1),
+            weight => (least, count + usize::from(weight == least)),
+        };
+        self.least = living.map(|place| self.points.weight(place)).fold((f64::INFINITY, 0), count);
+    }
+
     fn unite(&mut self, pair: [u32; 2]) -> Union {
         let [keep, gone] = pair.map(|node| self.places[node as usize] as usize);
         let squared = self.points.squared(keep, gone);
         let [p, q] = [keep, gone].map(|place| (self.points.weight(place), self.known[place]));
+        // A union is larger than either part, and no part of it is left.
+        let least = [p.0, q.0].into_iter().filter(|&weight| weight == self.least.0).count();
+        self.least.1 -= least;
+        self.largest = self.largest.max(p.0 + q.0);
         let node = self.record(pair.map(|node| node as usize), squared.sqrt());
         let mut list = [Neighbour::NONE; 2 * K];
         list[..K].copy_from_slice(&p.1.list);
