@@ -1,15 +1,13 @@
 #!/usr/bin/env bash
 # Runs the kernels' tests, on every instruction set that each tool knows, under valgrind, AddressSanitizer and Miri, as far as
 # this machine has them; what it has not is named. Arguments choose: valgrind, address, miri (all by default).
-#   valgrind  knows AVX2, not AVX-512: the tests then skip the latter by themselves. Some tests are left out that take tens
-#             of minutes there; with ALL=1 they are not.
+#   valgrind  knows AVX2, not AVX-512: the tests then skip the latter by themselves. Some four minutes.
 #   address   needs the runtime that comes with Rust for Linux; knows everything the CPU has.
 #   miri      interprets the portable set: `rustup component add --toolchain nightly miri`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 chosen=${*:-valgrind address miri}
 skipped=()
-slow=""
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 # Seconds of CPU that finished children have taken.
@@ -26,9 +24,6 @@ for tool in $chosen; do
             sed -n 's/.*"executable":"\([^"]*\)".*/\1/p')
         for binary in "${binaries[@]}"; do
             for test in $("$binary" --list --format terse 2>/dev/null | sed -n 's/: test$//p'); do
-                if [ -z "${ALL:-}" ] && [[ " $slow " == *" $test "* ]]; then
-                    skipped+=("valgrind: $test, a matter of tens of minutes: ALL=1 runs it"); continue
-                fi
                 begin=$(cpu)
                 valgrind --quiet --error-exitcode=9 --leak-check=full --show-leak-kinds=definite \
                     --errors-for-leak-kinds=definite "$binary" --test-threads 1 --exact "$test" </dev/null >"$log" 2>&1 || { cat "$log"; exit 9; }
