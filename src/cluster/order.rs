@@ -24,7 +24,7 @@ pub(super) fn leaves(
     monitor: &dyn Monitor,
 ) -> Result<Vec<u32>> {
     let point = |row: usize| &coordinates[row * dims..(row + 1) * dims];
-    let size = (rows.len() / SHARE).next_multiple_of(WeightedPoints::BLOCK);
+    let size = (rows.len() / SHARE).max(1).next_multiple_of(WeightedPoints::BLOCK);
     if size > rows.len() / 2 {
         return Ok(vec![0; rows.len()]);
     }
