@@ -145,9 +145,7 @@ impl WeightedPoints {
     fn unite(&mut self, keep: usize, gone: usize) {
         let (a, b, d) = (self.weights[keep], self.weights[gone], self.dims);
         let share = b / (a + b);
-        let (before, after) = self.coordinates.split_at_mut(keep.max(gone) * d);
-        let (low, high) = (&mut before[keep.min(gone) * d..][..d], &mut after[..d]);
-        let (kept, other) = if keep < gone { (low, high) } else { (high, low) };
+        let [kept, other] = two_rows(&mut self.coordinates, d, [keep, gone]);
         kept.iter_mut().zip(&*other).for_each(|(x, y)| *x += share * (y - *x));
         self.weights[keep] = a + b;
     }
@@ -228,6 +226,14 @@ impl Kernel for Merge<'_> {
         panel.set(keep, &coordinates[keep * *dims..(keep + 1) * *dims], weights[keep]);
         panel.remove(gone);
     }
+}
+
+/// Two different rows of a matrix, `stride` values each.
+#[inline(always)]
+fn two_rows<T>(values: &mut [T], stride: usize, [one, other]: [usize; 2]) -> [&mut [T]; 2] {
+    let (before, after) = values.split_at_mut(one.max(other) * stride);
+    let (low, high) = (&mut before[one.min(other) * stride..][..stride], &mut after[..stride]);
+    if one < other { [low, high] } else { [high, low] }
 }
 
 /// `‖a − b‖²`, summed in eight lanes, which every instruction set adds up alike.

@@ -16,7 +16,7 @@
 
 use super::panel::{BLOCK, Panel, TINY};
 use super::tiles::vectors;
-use super::{WeightedPoints, tiles::VECTORS};
+use super::{WeightedPoints, tiles::VECTORS, two_rows};
 use crate::buffer::Buffer;
 use crate::isa::Isa;
 use crate::simd::{Kernel, Simd};
@@ -264,9 +264,7 @@ impl Kernel for Unite<'_> {
         let [a, b] = [keep, gone].map(|place| weights[place]);
         let (own, own_other, both) = (simd.splat(a), simd.splat(b), simd.splat(a + b));
         let (one, apart) = (simd.splat(1.0), simd.splat(-(points.panel.scaled(squared) as f32)));
-        let (before, after) = matrix.split_at_mut(keep.max(gone) * stride);
-        let (low, high) = (&mut before[keep.min(gone) * stride..][..columns], &mut after[..columns]);
-        let (kept, other) = if keep < gone { (low, high) } else { (high, low) };
+        let [kept, other] = two_rows(matrix, stride, [keep, gone]).map(|row| &mut row[..columns]);
         let rest = other.chunks_exact(S::LANES).zip(weights.chunks_exact(S::LANES));
         for (kept, (other, weights)) in kept.chunks_exact_mut(S::LANES).zip(rest) {
             // SAFETY: all three are chunks of LANES values.
